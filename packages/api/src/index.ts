@@ -1,0 +1,10 @@
+export { ApiError, type CallOptions, HoldfastClient } from './client.ts';
+export * from './datatype.ts';
+export * from './events.ts';
+export { Fault, type FaultCode, fault, faults, isFault } from './fault.ts';
+export * from './models.ts';
+export * from './monitoring.ts';
+export * from './names.ts';
+export * from './predictions.ts';
+export { type PredictionQuery, predictionQuerySchema, type RouteName, routes } from './routes.ts';
+export * from './signature.ts';

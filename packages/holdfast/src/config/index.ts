@@ -1,0 +1,11 @@
+export {
+  type BatchingConfig,
+  type Config,
+  type ConfigInput,
+  configSchema,
+  type ModelConfig,
+  type MonitorsConfig,
+  monitorsSchema,
+  type WindowSpec,
+} from './config.ts';
+export { durationSchema, parseDurationMs } from './duration.ts';

@@ -1,0 +1,38 @@
+import type { Signature, Tensor } from '@holdfast/api';
+
+/** What one run of the model took and gave. */
+export interface RunAnswer {
+  readonly outputs: readonly Tensor[];
+  /** Microseconds that the runtime itself needed. */
+  readonly inferUs: number;
+}
+
+export interface RunOptions {
+  /** Aborting gives the caller its promise back at once; a run under way goes on and its answer is dropped. */
+  readonly signal?: AbortSignal;
+}
+
+/** One loaded model version, seen from the gateway. Inputs are borrowed for the call; outputs belong to the caller. */
+export interface Runner extends AsyncDisposable {
+  /** True while a batch is in the runtime. */
+  readonly isBusy: boolean;
+  /**
+   * Runs one batch; the tensors have passed the shape gate.
+   * @throws Fault `runner_lost` when the process died or hung, `inference_failed` when the model threw
+   */
+  run(inputs: readonly Tensor[], options?: RunOptions): Promise<RunAnswer>;
+}
+
+/** What a runner process is started with. */
+export interface RunnerTarget {
+  readonly model: string;
+  readonly version: number;
+  /** Path of the prepared ONNX file. */
+  readonly modelPath: string;
+  readonly signature: Signature;
+  readonly threads: number;
+  /** A run longer than this kills the process. */
+  readonly hangTimeoutMs: number;
+  /** Limit of the data segment; none when absent. */
+  readonly memoryBytes?: number;
+}

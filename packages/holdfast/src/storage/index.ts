@@ -1,0 +1,7 @@
+export {
+  type Migration,
+  type MigrationDatabase,
+  type OpenDatabaseOptions,
+  openDatabase,
+  openReader,
+} from './database.ts';

@@ -1,0 +1,11 @@
+export { Histogram } from './histogram.ts';
+export { createLog, type Log } from './log.ts';
+export {
+  Cell,
+  type Counter,
+  type HistogramFamily,
+  type Labels,
+  latencyBoundsSeconds,
+  MetricRegistry,
+  prometheusContentType,
+} from './metrics.ts';
