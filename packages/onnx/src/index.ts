@@ -1,0 +1,4 @@
+export { inspectModel, type ModelInspection, type TensorDimension, type TensorSpec } from './inspect-model.ts';
+export type { OipDatatype } from './model/element-type.ts';
+export { OnnxError, type OnnxErrorCode, type OnnxErrorPlace, onnxErrorCodes } from './onnx-error.ts';
+export { type FileKind, fileKinds, sniffFile } from './sniff/sniff-file.ts';
