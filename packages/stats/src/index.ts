@@ -1,0 +1,90 @@
+export {
+  adjustPValues,
+  benjaminiHochberg,
+  benjaminiYekutieli,
+  bonferroni,
+  type Correction,
+  holm,
+} from './corrections.ts';
+export {
+  type ContingencyOptions,
+  chiSquareContingency,
+  chiSquareGoodnessOfFit,
+  cramersV,
+  gTest,
+} from './counts/contingency.ts';
+export {
+  bhattacharyya,
+  hellinger,
+  jensenShannon,
+  jensenShannonDivergence,
+  kullbackLeibler,
+  lInfinity,
+  lInfinityRobust,
+  psi,
+  psiNullMean,
+  robustDistance,
+  totalVariation,
+  totalVariationNullMean,
+} from './counts/distances.ts';
+export { fisherExact, twoProportionZ } from './counts/two-proportion.ts';
+export { kolmogorovFiniteSf, smirnovSf } from './kolmogorov-finite.ts';
+export {
+  emptyMoments,
+  excessKurtosis,
+  type Moments,
+  mergeMoments,
+  momentsOf,
+  populationVariance,
+  pushMoment,
+  sampleVariance,
+  skewness,
+  standardDeviation,
+} from './moments.ts';
+export {
+  assignBin,
+  type BinEdges,
+  countIntoBins,
+  countSortedIntoBins,
+  quantileBinEdges,
+  quantileBinEdgesSorted,
+  quantileSorted,
+} from './quantile-bins.ts';
+export { createRng, type Rng } from './rng.ts';
+export { type Numbers, type SortedValues, sortValues } from './sorting.ts';
+export {
+  betaI,
+  betaQuantile,
+  chiSquareSf,
+  erf,
+  erfc,
+  gammaP,
+  gammaQ,
+  kolmogorovSf,
+  logBeta,
+  logChoose,
+  logGamma,
+  normalCdf,
+  normalQuantile,
+  normalSf,
+  normalTwoSided,
+  studentTSf,
+} from './special.ts';
+export {
+  type Alternative,
+  type KsOptions,
+  ksFromCounts,
+  ksNullMean,
+  ksSorted,
+  ksTwoSample,
+} from './two-sample/kolmogorov-smirnov.ts';
+export { type MannWhitneyOptions, mannWhitneyU } from './two-sample/mann-whitney.ts';
+export { studentT, welchT, welchTFromMoments } from './two-sample/t-test.ts';
+export type { TestResult, TestResultWithDegrees } from './two-sample/test-result.ts';
+export {
+  energyDistance,
+  type ValueRange,
+  wassersteinDistance,
+  wassersteinFromBins,
+  wassersteinSorted,
+} from './two-sample/wasserstein.ts';
