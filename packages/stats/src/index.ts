@@ -28,6 +28,48 @@ export {
   totalVariationNullMean,
 } from './counts/distances.ts';
 export { fisherExact, twoProportionZ } from './counts/two-proportion.ts';
+export {
+  type AlignedCounts,
+  type BinnedColumn,
+  type CategoricalColumn,
+  type CategoryCounts,
+  type Column,
+  categoricalColumn,
+  countCategories,
+  type NumericColumn,
+  type Table,
+} from './drift/columns.ts';
+export { type CategoricalCompareOptions, compareCategorical } from './drift/compare-categorical.ts';
+export {
+  compareNumeric,
+  compareNumericBinned,
+  type NumericBaseline,
+  type NumericCompareOptions,
+  type PrepareOptions,
+  prepareNumericBaseline,
+} from './drift/compare-numeric.ts';
+export type {
+  CategoricalStatistics,
+  ColumnComparison,
+  ComparedColumn,
+  CompareOptions,
+  EffectThresholds,
+  NumericStatistics,
+  TestName,
+  UndecidedColumn,
+  UndecidedReason,
+} from './drift/comparison.ts';
+export { type CategoricalEffect, defaultEffectThresholds, type NumericEffect } from './drift/effects.ts';
+export {
+  type ColumnVerdict,
+  type DecideOptions,
+  type DriftOptions,
+  type DriftReport,
+  decideDrift,
+  driftReport,
+  type PreparedBaseline,
+  prepareBaseline,
+} from './drift/report.ts';
 export { kolmogorovFiniteSf, smirnovSf } from './kolmogorov-finite.ts';
 export {
   emptyMoments,
