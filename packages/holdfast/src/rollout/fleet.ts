@@ -1,0 +1,272 @@
+import { type Alias, type AliasMove, champion, fault, type ModelName, type VersionState } from '@holdfast/api';
+import type { ModelConfig } from '../config/index.ts';
+import type { BlobStore, Change, RegisteredVersion, Registry } from '../registry/index.ts';
+import type { RunnerTarget } from '../runtime/index.ts';
+import type { RoutedModel, RoutedVersion, RoutingTable } from '../serving/index.ts';
+import type { Log } from '../telemetry/index.ts';
+
+/** The runner processes that the fleet starts and stops; `RunnerPool` in production. */
+export interface Runners {
+  /** Sockets of its processes once all of them answer. @throws Fault `model_rejected` when it cannot be loaded */
+  start(target: RunnerTarget, instances: number): Promise<readonly string[]>;
+  /** Lets runs under way finish, then ends the processes. */
+  stop(model: string, version: number): Promise<void>;
+}
+
+/** The gateways; the promise resolves when each of them routes by this table. */
+export interface RoutingTargets {
+  apply(table: RoutingTable): Promise<void>;
+}
+
+export interface FleetOptions {
+  readonly registry: Registry;
+  readonly blobs: BlobStore;
+  readonly runners: Runners;
+  readonly gateways: RoutingTargets;
+  readonly configOf: (model: ModelName) => Omit<ModelConfig, 'file' | 'baseline' | 'task' | 'alias'>;
+  readonly log: Log;
+  /** Told after versions, states or aliases of a model changed. */
+  readonly onChange: (model: ModelName) => void;
+}
+
+interface Live {
+  state: VersionState;
+  reason: string | undefined;
+  sockets: readonly string[];
+}
+
+const unloaded: Live = { state: 'unloaded', reason: undefined, sockets: [] };
+
+/** Most versions of one model that stay loaded only so that a rollback to them is instant. */
+const warmSpares = 1;
+
+function queueRowsOf(batching: ModelConfig['batching']): number {
+  return batching.queueRows ?? Math.max(128, 2 * batching.maximumRows);
+}
+
+/**
+ * The live routing of all models: keeps a warm runner for every version that an alias points at (and for the champion
+ * before, so that a rollback is a pointer flip), and tells the gateways. Changes of one model happen one after the
+ * other; an alias moves only after its new version answered its warm-up, and the old one drains after the flip.
+ */
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #live = new Map<ModelName, Map<number, Live>>();
+  readonly #turns = new Map<ModelName, Promise<unknown>>();
+  readonly #routed = new Map<ModelName, RoutedModel>();
+  #publishing: Promise<void> = Promise.resolve();
+  #generation = 0;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+  }
+
+  /** Loads what the registry says is live. A model that cannot be loaded does not keep the others from serving. */
+  async open(): Promise<void> {
+    const names = await this.#options.registry.modelNames();
+    await Promise.all(names.map(name => this.#inTurn(name, () => this.#reconcile(name))));
+  }
+
+  /** State of one version now. */
+  stateOf(model: ModelName, version: number): { readonly state: VersionState; readonly reason: string | undefined } {
+    return this.#live.get(model)?.get(version) ?? unloaded;
+  }
+
+  get table(): RoutingTable {
+    return { generation: this.#generation, models: [...this.#routed.values()] };
+  }
+
+  /** Points an alias at a version: load and warm up, commit, flip the gateways, drain what nobody points at. */
+  async moveAlias(
+    model: ModelName,
+    alias: Alias,
+    version: number,
+    change: Change & { readonly expectedGeneration?: number | undefined },
+  ): Promise<AliasMove> {
+    return this.#inTurn(model, () => this.#moveAlias(model, alias, version, change));
+  }
+
+  async #moveAlias(
+    model: ModelName,
+    alias: Alias,
+    version: number,
+    change: Change & { readonly expectedGeneration?: number | undefined },
+  ): Promise<AliasMove> {
+    const target = await this.#options.registry.version(model, version);
+    if (target.quarantine !== undefined) {
+      await this.#options.registry.release(model, version);
+      this.#live.get(model)?.delete(version);
+    }
+    const { state, reason } = await this.#load(target);
+    if (state !== 'ready') throw fault('model_rejected', reason ?? `version ${version} cannot be loaded`);
+    const move = await this.#options.registry.moveAlias(model, alias, version, change);
+    await this.#reconcile(model);
+    this.#options.log.info({ model, ...move }, 'rollout.alias_moved');
+    return move;
+  }
+
+  /** Points the champion back at the version before. @throws Fault `no_previous_version` */
+  async rollback(model: ModelName, change: Change): Promise<AliasMove> {
+    return this.#inTurn(model, async () => {
+      await this.#options.registry.versions(model);
+      const previous = await this.#options.registry.previousVersion(model, champion);
+      if (previous === undefined) throw fault('no_previous_version', model);
+      return this.#moveAlias(model, champion, previous, change);
+    });
+  }
+
+  async removeAlias(model: ModelName, alias: Alias, change: Change): Promise<AliasMove> {
+    return this.#inTurn(model, async () => {
+      const move = await this.#options.registry.removeAlias(model, alias, change);
+      await this.#reconcile(model);
+      return move;
+    });
+  }
+
+  async removeVersion(model: ModelName, version: number): Promise<void> {
+    await this.#inTurn(model, async () => {
+      await this.#options.registry.removeVersion(model, version);
+      await this.#reconcile(model);
+    });
+  }
+
+  async removeModel(model: ModelName): Promise<void> {
+    await this.#inTurn(model, async () => {
+      await this.#options.registry.removeModel(model);
+      await this.#reconcile(model);
+    });
+  }
+
+  /** A version was added without moving an alias; gateways and the console should know of it. */
+  async announce(model: ModelName): Promise<void> {
+    await this.#inTurn(model, () => this.#reconcile(model));
+  }
+
+  /** A version whose runners died too often: it stops serving and its aliases fall back to the last good version. */
+  async quarantine(model: ModelName, version: number, reason: string): Promise<void> {
+    await this.#inTurn(model, async () => {
+      const { registry, log } = this.#options;
+      await registry.quarantine(model, version, reason);
+      this.#set(model, version, { state: 'quarantined', reason, sockets: [] });
+      for (const target of await registry.aliases(model)) {
+        if (target.version !== version) continue;
+        const fallback = await registry.previousVersion(model, target.alias);
+        if (fallback === undefined) continue;
+        const { state } = await this.#load(await registry.version(model, fallback));
+        if (state !== 'ready') continue;
+        await registry.moveAlias(model, target.alias, fallback, {
+          actor: 'holdfast',
+          reason: `version ${version}: ${reason}`,
+        });
+        log.error({ model, version, fallback, alias: target.alias }, 'rollout.fell_back');
+      }
+      await this.#reconcile(model);
+    });
+  }
+
+  async #inTurn<T>(model: ModelName, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(model) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    this.#turns.set(model, mine);
+    try {
+      return await mine;
+    } finally {
+      if (this.#turns.get(model) === mine) this.#turns.delete(model);
+    }
+  }
+
+  /** Makes what runs and what is routed equal to what the registry says. */
+  async #reconcile(model: ModelName): Promise<void> {
+    const { registry, runners, log } = this.#options;
+    const known = (await registry.modelNames()).includes(model);
+    const versions = known ? await registry.versions(model) : [];
+    const aliases = known ? await registry.aliases(model) : [];
+    const wanted = new Set(aliases.map(target => target.version));
+    if (known) {
+      const spare = await registry.previousVersion(model, champion);
+      if (spare !== undefined && this.#live.get(model)?.get(spare)?.state === 'ready' && warmSpares > 0)
+        wanted.add(spare);
+    }
+    await Promise.all(versions.filter(version => wanted.has(version.version)).map(version => this.#load(version)));
+    const dropped = [...(this.#live.get(model) ?? [])].filter(
+      ([version, live]) => !wanted.has(version) && live.sockets.length > 0,
+    );
+    for (const [version] of dropped) this.#live.get(model)?.delete(version);
+    if (!known) this.#live.delete(model);
+    await this.#publish(model, versions, Object.fromEntries(aliases.map(target => [target.alias, target.version])));
+    for (const [version] of dropped) {
+      // Not awaited: the drain may take as long as the longest run, and nobody is routed there any more.
+      runners
+        .stop(model, version)
+        .catch((error: unknown) => log.error({ model, version, error }, 'rollout.stop_failed'));
+    }
+    this.#options.onChange(model);
+  }
+
+  async #load(version: RegisteredVersion): Promise<Live> {
+    const current = this.#live.get(version.model)?.get(version.version);
+    if (current?.state === 'ready' || current?.state === 'loading') return current;
+    if (version.quarantine !== undefined) {
+      return this.#set(version.model, version.version, {
+        state: 'quarantined',
+        reason: version.quarantine,
+        sockets: [],
+      });
+    }
+    const { runner } = this.#options.configOf(version.model);
+    this.#set(version.model, version.version, { state: 'loading', reason: undefined, sockets: [] });
+    try {
+      const sockets = await this.#options.runners.start(
+        {
+          model: version.model,
+          version: version.version,
+          modelPath: this.#options.blobs.pathOf(version.digest),
+          signature: version.signature,
+          threads: runner.threads,
+          hangTimeoutMs: runner.hangTimeout,
+          ...(runner.memoryBytes !== undefined && { memoryBytes: runner.memoryBytes }),
+        },
+        runner.instances,
+      );
+      return this.#set(version.model, version.version, { state: 'ready', reason: undefined, sockets });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.log.error({ model: version.model, version: version.version, reason }, 'rollout.load_failed');
+      return this.#set(version.model, version.version, { state: 'failed', reason, sockets: [] });
+    }
+  }
+
+  #set(model: ModelName, version: number, live: Live): Live {
+    const versions = this.#live.get(model) ?? new Map<number, Live>();
+    this.#live.set(model, versions.set(version, live));
+    return live;
+  }
+
+  async #publish(
+    model: ModelName,
+    versions: readonly RegisteredVersion[],
+    aliases: Readonly<Record<string, number>>,
+  ): Promise<void> {
+    if (versions.length === 0) this.#routed.delete(model);
+    else this.#routed.set(model, { name: model, aliases, versions: versions.map(version => this.#route(version)) });
+    this.#generation++;
+    const { table } = this;
+    // One table after the other: a gateway never sees a lower generation after a higher one.
+    this.#publishing = this.#publishing.then(() => this.#options.gateways.apply(table));
+    await this.#publishing;
+  }
+
+  #route(version: RegisteredVersion): RoutedVersion {
+    const { state, reason, sockets } = this.#live.get(version.model)?.get(version.version) ?? unloaded;
+    const { batching, runner } = this.#options.configOf(version.model);
+    return {
+      version: version.version,
+      state,
+      reason,
+      signature: version.signature,
+      sockets,
+      batching: { ...batching, queueRows: queueRowsOf(batching) },
+      hangTimeoutMs: runner.hangTimeout,
+    };
+  }
+}

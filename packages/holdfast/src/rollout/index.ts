@@ -1,0 +1,9 @@
+export { Fleet, type FleetOptions, type RoutingTargets, type Runners } from './fleet.ts';
+export {
+  type BaselineRequest,
+  describeVersion,
+  type PreparedBaseline,
+  Publisher,
+  type PublisherOptions,
+  type ValidatedModel,
+} from './publisher.ts';

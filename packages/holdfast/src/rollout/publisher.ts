@@ -1,0 +1,161 @@
+import {
+  type Alias,
+  type CreateVersionResponse,
+  champion,
+  type createVersionSchema,
+  type Digest,
+  fault,
+  type ModelName,
+  type ModelVersion,
+  type Signature,
+  type TensorSpec,
+} from '@holdfast/api';
+import type { z } from 'zod';
+import { type BlobStore, type Change, type RegisteredVersion, type Registry, withMeaning } from '../registry/index.ts';
+import type { Fleet } from './fleet.ts';
+
+/** A model file that was loaded and run under limits before it may become a version. */
+export interface ValidatedModel {
+  /** The graph as it will be served. */
+  readonly bytes: Uint8Array;
+  /** What was changed on import, one sentence each. */
+  readonly changes: readonly string[];
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly featureNames: readonly string[];
+  /** What the file says about itself: producer, opset, ... */
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+export interface BaselineRequest {
+  readonly path: string;
+  readonly format: 'csv' | 'parquet' | 'jsonl';
+  readonly signature: Signature;
+  readonly truthColumn: string | undefined;
+  readonly timeColumn: string | undefined;
+  /** The graph, to score the rows with when the file has no outputs. */
+  readonly modelPath: string;
+}
+
+export interface PreparedBaseline {
+  /** The profile as JSON. */
+  readonly json: string;
+  readonly rows: number;
+}
+
+export interface PublisherOptions {
+  readonly registry: Registry;
+  readonly blobs: BlobStore;
+  readonly fleet: Fleet;
+  /** @throws Fault `model_rejected` */
+  readonly validate: (path: string) => Promise<ValidatedModel>;
+  /** @throws Fault `baseline_rejected` */
+  readonly prepareBaseline: (request: BaselineRequest) => Promise<PreparedBaseline>;
+}
+
+/** What the control API shows of a version: the registry's row, its state and the aliases that point at it. */
+export function describeVersion(
+  version: RegisteredVersion,
+  aliases: readonly { readonly alias: Alias; readonly version: number }[],
+  live: { readonly state: ModelVersion['state']; readonly reason: string | undefined },
+): ModelVersion {
+  return {
+    model: version.model,
+    version: version.version,
+    digest: version.digest,
+    bytes: version.bytes,
+    signature: version.signature,
+    state: version.quarantine !== undefined && live.state === 'unloaded' ? 'quarantined' : live.state,
+    ...((live.reason ?? version.quarantine) !== undefined && { reason: live.reason ?? version.quarantine }),
+    aliases: aliases.filter(target => target.version === version.version).map(target => target.alias),
+    ...(version.baseline && { baselineDigest: version.baseline.digest, baselineRows: version.baseline.rows }),
+    provenance: { ...version.provenance },
+    createdAtMs: version.createdAtMs,
+  };
+}
+
+/** Turns uploaded artifacts into versions: validate, prepare the baseline, register, and move the alias. */
+export class Publisher {
+  readonly #options: PublisherOptions;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Registers a version and moves the wanted alias to it. The same artifact and baseline again is the same version.
+   *
+   * @throws Fault `artifact_not_found`, `model_rejected`, `baseline_rejected`, `version_exists`
+   */
+  async publish(
+    model: ModelName,
+    request: z.output<typeof createVersionSchema>,
+    change: Change,
+  ): Promise<CreateVersionResponse> {
+    const { registry, fleet } = this.#options;
+    const same = await registry.findSame(model, request.artifact, request.baseline?.artifact);
+    const isKnown = same !== undefined && (request.version ?? same) === same;
+    const version = isKnown ? same : (await this.#register(model, request)).version;
+    const alias = request.alias === undefined ? champion : request.alias;
+    const holder = (await registry.aliases(model)).find(target => target.alias === alias)?.version;
+    if (alias !== null && holder !== version) await fleet.moveAlias(model, alias, version, change);
+    else await fleet.announce(model);
+    return { version: await this.describe(model, version), created: !isKnown };
+  }
+
+  /** @throws Fault `model_not_found` or `version_not_found` */
+  async describe(model: ModelName, version: number): Promise<ModelVersion> {
+    const { registry, fleet } = this.#options;
+    return describeVersion(
+      await registry.version(model, version),
+      await registry.aliases(model),
+      fleet.stateOf(model, version),
+    );
+  }
+
+  async #register(model: ModelName, request: z.output<typeof createVersionSchema>): Promise<RegisteredVersion> {
+    const { registry, blobs, validate } = this.#options;
+    const uploadedBytes = await blobs.sizeOf(request.artifact);
+    if (request.baseline !== undefined) await blobs.sizeOf(request.baseline.artifact);
+    if (uploadedBytes === 0) throw fault('model_rejected', 'the file is empty');
+    const validated = await validate(blobs.pathOf(request.artifact));
+    const prepared = await blobs.put([validated.bytes]);
+    const signature = withMeaning(validated, { featureNames: validated.featureNames, task: request.task });
+    const baseline = request.baseline && (await this.#baseline(request.baseline, signature, prepared.digest));
+    return registry.createVersion(
+      model,
+      {
+        digest: prepared.digest,
+        sourceDigest: request.artifact,
+        bytes: prepared.bytes,
+        signature,
+        provenance: {
+          ...validated.facts,
+          ...(request.fileName !== undefined && { file: request.fileName }),
+          source: request.artifact,
+          ...(validated.changes.length > 0 && { changes: validated.changes.join(' ') }),
+        },
+        baseline,
+      },
+      request.version,
+    );
+  }
+
+  async #baseline(
+    request: NonNullable<z.output<typeof createVersionSchema>['baseline']>,
+    signature: Signature,
+    modelDigest: Digest,
+  ): Promise<RegisteredVersion['baseline']> {
+    const { blobs, prepareBaseline } = this.#options;
+    const { json, rows } = await prepareBaseline({
+      path: blobs.pathOf(request.artifact),
+      format: request.format,
+      signature,
+      truthColumn: request.truthColumn,
+      timeColumn: request.timeColumn,
+      modelPath: blobs.pathOf(modelDigest),
+    });
+    const profile = await blobs.put([Buffer.from(json)]);
+    return { digest: request.artifact, profileDigest: profile.digest, rows };
+  }
+}
