@@ -1,0 +1,66 @@
+export { TuneFault, type TuneFaultCode, tuneFaults } from './fault.ts';
+export { crowdingDistances, dominates, nonDominationRanks, paretoFront } from './maths/domination.ts';
+export { haltonPoint } from './maths/halton.ts';
+export { hypervolume } from './maths/hypervolume.ts';
+export { sobolPoint } from './maths/sobol.ts';
+export { asha } from './pruners/asha.ts';
+export { hyperband } from './pruners/hyperband.ts';
+export { type PatientOptions, patientPruner } from './pruners/patient.ts';
+export { medianPruner, type PercentileOptions, percentilePruner } from './pruners/percentile.ts';
+export {
+  type LossReport,
+  noPruner,
+  type PruneContext,
+  type PruneDecision,
+  type Pruner,
+  type ReportedTrial,
+} from './pruners/pruner.ts';
+export { type RankGuardOptions, rankGuard } from './pruners/rank-guard.ts';
+export type { RungOptions } from './pruners/rungs.ts';
+export { type SuccessiveHalvingOptions, successiveHalving } from './pruners/successive-halving.ts';
+export { type ThresholdOptions, thresholdPruner } from './pruners/threshold.ts';
+export { type GridOptions, grid } from './samplers/grid.ts';
+export { type QuasiRandomOptions, quasiRandom } from './samplers/quasi-random.ts';
+export { random } from './samplers/random.ts';
+export type { Observation, ProposalContext, Sampler } from './samplers/sampler.ts';
+export { type TpeOptions, tpe } from './samplers/tpe.ts';
+export {
+  type CategoricalParam,
+  type ChoiceParam,
+  type ConstantParam,
+  categorical,
+  choice,
+  constant,
+  defineSpace,
+  type FloatParam,
+  float,
+  type GroupParam,
+  group,
+  type IntParam,
+  int,
+  type OrderedParam,
+  ordered,
+  type Param,
+  type Scalar,
+  type SpaceSpec,
+  type Suggestion,
+  type When,
+  when,
+} from './space/params.ts';
+export { type FlatParams, type NestedParams, type Point, Space } from './space/space.ts';
+export type { Budget } from './study/budget.ts';
+export { createStudy, restoreStudy, type StudySettings } from './study/create-study.ts';
+export { compareSpaces, type SpaceDifference } from './study/evolve.ts';
+export type { StudySnapshot } from './study/snapshot.ts';
+export type { Clock, Study, StudyOptions } from './study/study.ts';
+export type { StopContext, Terminator } from './study/terminator.ts';
+export type {
+  Ask,
+  Json,
+  Objective,
+  Outcome,
+  RunningTrial,
+  StepReport,
+  TrialRecord,
+  TrialState,
+} from './study/trial.ts';

@@ -1,0 +1,17 @@
+import type { SpaceSpec } from '../space/params.ts';
+import type { Json, Objective, TrialRecord } from './trial.ts';
+
+/** A study as plain JSON. */
+export interface StudySnapshot {
+  readonly format: 1;
+  readonly name: string;
+  readonly seed: number;
+  readonly space: SpaceSpec;
+  readonly objectives: readonly Objective[];
+  readonly trials: readonly TrialRecord[];
+  readonly revision: number;
+  readonly startedAtMs?: number;
+  readonly parallelism: number;
+  readonly sampler: { readonly name: string; readonly state: Json };
+  readonly pruner: { readonly name: string; readonly state: Json };
+}
