@@ -1,3 +1,11 @@
+export type { Arrangement } from './calibration/block-draws.ts';
+export {
+  type BlockCounts,
+  type Calibration,
+  type CalibrationOptions,
+  calibrateFromCounts,
+} from './calibration/calibrate.ts';
+export { calibrateTable, type TableCalibrationOptions } from './calibration/calibrate-table.ts';
 export {
   adjustPValues,
   benjaminiHochberg,
@@ -71,6 +79,26 @@ export {
   prepareBaseline,
 } from './drift/report.ts';
 export { kolmogorovFiniteSf, smirnovSf } from './kolmogorov-finite.ts';
+export {
+  accuracy,
+  type BinaryCounts,
+  binaryCounts,
+  confusionMatrix,
+  f1,
+  macroF1,
+  precision,
+  recall,
+  specificity,
+} from './metrics/classification.ts';
+export {
+  averagePrecision,
+  brier,
+  expectedCalibrationError,
+  logLoss,
+  multiclassLogLoss,
+  rocAuc,
+} from './metrics/probability.ts';
+export { bias, mae, type RegressionMetrics, r2, regressionMetrics, rmse } from './metrics/regression.ts';
 export {
   emptyMoments,
   excessKurtosis,
