@@ -76,14 +76,17 @@ async function errorOf(response: Response): Promise<ApiError> {
 export class HoldfastClient {
   readonly #base: string;
   readonly #timeoutMs: number;
+  readonly #headers: Readonly<Record<string, string>>;
 
   /**
    * @param base address of control, such as `http://127.0.0.1:8090`; empty for the page's own origin
    * @param options.timeoutMs bound on one call; @default 60000
+   * @param options.actor who acts, for the history of changes
    */
-  constructor(base: string, options: { readonly timeoutMs?: number } = {}) {
+  constructor(base: string, options: { readonly timeoutMs?: number; readonly actor?: string } = {}) {
     this.#base = base.replace(/\/$/, '');
     this.#timeoutMs = options.timeoutMs ?? 60_000;
+    this.#headers = options.actor === undefined ? {} : { 'x-holdfast-actor': options.actor };
   }
 
   /** Calls one route of the table. @throws ApiError when the server refuses; TypeError when it cannot be reached. */
@@ -92,15 +95,17 @@ export class HoldfastClient {
     const options: AnyCall = given;
     const route = routes[name];
     const timeout = AbortSignal.timeout(this.#timeoutMs);
+    const headers: Record<string, string> = { ...this.#headers };
     const init: RequestInit = {
       method: route.method,
+      headers,
       signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
     };
     if (options.body instanceof Uint8Array || options.body instanceof Blob) {
-      init.headers = { 'content-type': 'application/octet-stream' };
+      headers['content-type'] = 'application/octet-stream';
       init.body = new Blob([options.body instanceof Blob ? options.body : Uint8Array.from(options.body)]);
     } else if (options.body !== undefined) {
-      init.headers = { 'content-type': 'application/json' };
+      headers['content-type'] = 'application/json';
       init.body = JSON.stringify(options.body);
     }
     const response = await fetch(urlOf(this.#base, route.path, options), init);

@@ -1,0 +1,156 @@
+import { openAsBlob } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import {
+  type Artifact,
+  type BaselineFormat,
+  type CreateVersion,
+  type HoldfastClient,
+  parseAlias,
+  parseModelName,
+} from '@holdfast/api';
+import {
+  type Command,
+  exitCodes,
+  flag,
+  jsonHelp,
+  jsonOption,
+  text,
+  UsageError,
+  wholeNumber,
+  words,
+} from './command.ts';
+import { connect, connectionHelp, connectionOptions } from './connection.ts';
+
+/** `fraud-detector.v2.onnx` becomes `fraud-detector.v2`; anything a name cannot hold becomes `-`. */
+export function modelNameOfFile(path: string): string {
+  const stem = basename(path, extname(path)).toLowerCase();
+  const cleaned = stem
+    .replace(/[^a-z0-9._-]+/g, '-')
+    .replace(/\.{2,}/g, '.')
+    .replace(/^[^a-z0-9]+/, '')
+    .slice(0, 63);
+  return parseModelName(cleaned === '' ? 'model' : cleaned);
+}
+
+export function formatOfFile(path: string): BaselineFormat {
+  const extension = extname(path).toLowerCase();
+  if (extension === '.csv') return 'csv';
+  if (extension === '.parquet') return 'parquet';
+  if (extension === '.jsonl' || extension === '.ndjson') return 'jsonl';
+  throw new UsageError(`a baseline is a .csv, .parquet or .jsonl file, not ${basename(path)}`);
+}
+
+export async function uploadFile(client: HoldfastClient, path: string): Promise<Artifact> {
+  const facts = await stat(path).catch(() => undefined);
+  if (facts === undefined) throw new UsageError(`there is no file ${path}`);
+  if (!facts.isFile()) throw new UsageError(`${path} is not a file`);
+  return client.call('uploadArtifact', { body: await openAsBlob(path) });
+}
+
+export const deployCommand: Command = {
+  name: 'deploy',
+  usage: 'deploy MODEL.onnx --name NAME [options]',
+  summary: 'Register a model file as a new version and, once it is warm, move an alias to it.',
+  options: {
+    ...connectionOptions,
+    ...jsonOption,
+    name: { type: 'string' },
+    version: { type: 'string' },
+    baseline: { type: 'string' },
+    'truth-column': { type: 'string' },
+    'time-column': { type: 'string' },
+    task: { type: 'string' },
+    'positive-class': { type: 'string' },
+    threshold: { type: 'string' },
+    alias: { type: 'string' },
+    'no-alias': { type: 'boolean' },
+  },
+  optionHelp: [
+    ['--name NAME', 'name of the model (default: from the file name)'],
+    ['--version N', 'version number (default: the next one)'],
+    [
+      '--baseline FILE',
+      'reference data (.csv, .parquet, .jsonl) with the input columns, and ground truth if you have it',
+    ],
+    ['--truth-column NAME', 'column of the baseline with ground truth (default: label, target, truth or y)'],
+    ['--time-column NAME', 'column of the baseline with the event time, so that alarms know how days differ'],
+    ['--task KIND', 'binary, multiclass, regression or none (default: from the outputs)'],
+    ['--positive-class VALUE', 'ground truth that counts as positive (default 1)'],
+    ['--threshold P', 'scores at or above it are predicted positive (default 0.5)'],
+    ['--alias NAME', 'alias to move to the new version (default champion)'],
+    ['--no-alias', 'register only'],
+    ...connectionHelp,
+    jsonHelp,
+  ],
+  run: async (parsed, terminal) => {
+    const [path = ''] = words(parsed, 'MODEL.onnx');
+    const model = parseModelName(text(parsed, 'name') ?? modelNameOfFile(path));
+    const client = connect(parsed, terminal);
+    const request = await requestOf(parsed, client, path, terminal.stderr);
+    terminal.stderr(`validating and loading ${model} ...\n`);
+    const { version, created } = await client.call('createVersion', { params: { model }, body: request });
+    if (flag(parsed, 'json')) terminal.stdout(`${JSON.stringify({ version, created })}\n`);
+    else {
+      const aliases = version.aliases.length > 0 ? ` as ${version.aliases.join(', ')}` : '';
+      terminal.stdout(
+        `${model} version ${version.version} is ${version.state}${aliases}${created ? '' : ' (it was registered before)'}\n`,
+      );
+    }
+    return exitCodes.ok;
+  },
+};
+
+type ParsedDeploy = Parameters<Command['run']>[0];
+
+async function requestOf(
+  parsed: ParsedDeploy,
+  client: HoldfastClient,
+  path: string,
+  progress: (text: string) => void,
+): Promise<CreateVersion> {
+  const baselinePath = text(parsed, 'baseline');
+  const format = baselinePath === undefined ? undefined : formatOfFile(baselinePath);
+  const version = wholeNumber(parsed, 'version', 1, 2_147_483_647);
+  const task = taskOf(parsed);
+  progress(`uploading ${basename(path)} ...\n`);
+  const artifact = await uploadFile(client, path);
+  let baseline: CreateVersion['baseline'];
+  if (baselinePath !== undefined && format !== undefined) {
+    progress(`uploading ${basename(baselinePath)} ...\n`);
+    const truthColumn = text(parsed, 'truth-column');
+    const timeColumn = text(parsed, 'time-column');
+    baseline = {
+      artifact: (await uploadFile(client, baselinePath)).digest,
+      format,
+      ...(truthColumn !== undefined && { truthColumn }),
+      ...(timeColumn !== undefined && { timeColumn }),
+    };
+  }
+  const alias = text(parsed, 'alias');
+  return {
+    artifact: artifact.digest,
+    fileName: basename(path),
+    ...(version !== undefined && { version }),
+    ...(baseline && { baseline }),
+    ...(task && { task }),
+    ...(flag(parsed, 'no-alias') ? { alias: null } : alias !== undefined && { alias: parseAlias(alias) }),
+  };
+}
+
+function taskOf(parsed: ParsedDeploy): CreateVersion['task'] {
+  const kind = text(parsed, 'task');
+  if (kind === undefined) return undefined;
+  if (kind !== 'binary' && kind !== 'multiclass' && kind !== 'regression' && kind !== 'none') {
+    throw new UsageError(`--task is binary, multiclass, regression or none, not "${kind}"`);
+  }
+  const positiveClass = text(parsed, 'positive-class');
+  const threshold = text(parsed, 'threshold');
+  if (threshold !== undefined && !Number.isFinite(Number(threshold)))
+    throw new UsageError(`--threshold takes a number, not "${threshold}"`);
+  return {
+    kind,
+    ...(positiveClass !== undefined && { positiveClass }),
+    ...(threshold !== undefined && { threshold: Number(threshold) }),
+  };
+}
