@@ -9,6 +9,8 @@ export default class ClosingLineReporter implements Reporter {
       if (module.errors().length > 0) brokenFiles++;
       for (const test of module.children.allTests()) count[test.result().state]++;
     }
-    console.log(`\n${count.passed} passed, ${count.failed + brokenFiles} failed, ${count.skipped + count.pending} skipped`);
+    console.log(
+      `\n${count.passed} passed, ${count.failed + brokenFiles} failed, ${count.skipped + count.pending} skipped`,
+    );
   }
 }

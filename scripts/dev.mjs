@@ -12,7 +12,12 @@ const node24 = join(root, 'node_modules', 'node', 'bin', process.platform === 'w
 const source = '--conditions=source';
 
 function run(command, args, options = {}) {
-  const env = { ...process.env, ORT_DISABLE_TELEMETRY: '1', PATH: `${dirname(node24)}:${process.env.PATH}`, ...options.env };
+  const env = {
+    ...process.env,
+    ORT_DISABLE_TELEMETRY: '1',
+    PATH: `${dirname(node24)}:${process.env.PATH}`,
+    ...options.env,
+  };
   const result = spawnSync(command, args, { cwd: options.cwd ?? root, stdio: options.stdio ?? 'inherit', env });
   if (result.error) throw result.error;
   if (result.status !== 0) process.exit(result.status ?? 1);
