@@ -6,6 +6,7 @@ import {
   type BaselineFormat,
   type CreateVersion,
   type HoldfastClient,
+  type ModelName,
   parseAlias,
   parseModelName,
 } from '@holdfast/api';
@@ -23,7 +24,7 @@ import {
 import { connect, connectionHelp, connectionOptions } from './connection.ts';
 
 /** `fraud-detector.v2.onnx` becomes `fraud-detector.v2`; anything a name cannot hold becomes `-`. */
-export function modelNameOfFile(path: string): string {
+export function modelNameOfFile(path: string): ModelName {
   const stem = basename(path, extname(path)).toLowerCase();
   const cleaned = stem
     .replace(/[^a-z0-9._-]+/g, '-')

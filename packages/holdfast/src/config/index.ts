@@ -9,3 +9,4 @@ export {
   type WindowSpec,
 } from './config.ts';
 export { durationSchema, parseDurationMs } from './duration.ts';
+export { loadConfig, parseConfig } from './load-config.ts';

@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Fault } from '@holdfast/api';
+import { type Config, loadConfig, parseConfig } from '../config/index.ts';
+import {
+  type Command,
+  exitCodes,
+  flag,
+  jsonHelp,
+  jsonOption,
+  type Parsed,
+  type Terminal,
+  text,
+  UsageError,
+  wholeNumber,
+} from './command.ts';
+import { modelNameOfFile } from './deploy.ts';
+
+/** A Holdfast that is up. */
+export interface RunningHoldfast extends AsyncDisposable {
+  readonly inferenceUrl: string;
+  readonly consoleUrl: string;
+  /** A request that can be pasted into a shell, for each model that serves. */
+  readonly examples: readonly { readonly model: string; readonly curl: string }[];
+  /** Models that could not be served, with the reason. */
+  readonly problems: readonly { readonly model: string; readonly why: string }[];
+}
+
+export interface StartRequest {
+  readonly config: Config;
+  readonly workers: number;
+  readonly progress: (text: string) => void;
+}
+
+export type StartHoldfast = (request: StartRequest) => Promise<RunningHoldfast>;
+
+async function configOf(parsed: Parsed): Promise<Config> {
+  const path = text(parsed, 'config') ?? (existsSync('holdfast.yaml') ? 'holdfast.yaml' : undefined);
+  const config = path === undefined ? parseConfig({}, 'holdfast.yaml') : await loadConfig(path);
+  const models = { ...config.models };
+  for (const file of parsed.positionals) {
+    if (!existsSync(file)) throw new UsageError(`there is no file ${file}`);
+    const name = modelNameOfFile(file);
+    models[name] = { ...config.defaults, ...models[name], file: resolve(file) };
+  }
+  return {
+    ...config,
+    models,
+    data: text(parsed, 'data') ?? config.data,
+    host: text(parsed, 'host') ?? config.host,
+    port: wholeNumber(parsed, 'port', 0, 65_535) ?? config.port,
+    consolePort: wholeNumber(parsed, 'console-port', 0, 65_535) ?? config.consolePort,
+  };
+}
+
+function announce(running: RunningHoldfast, parsed: Parsed, terminal: Terminal): void {
+  const { inferenceUrl, consoleUrl, examples, problems } = running;
+  if (flag(parsed, 'json')) {
+    terminal.stdout(`${JSON.stringify({ ready: true, inferenceUrl, consoleUrl, examples, problems })}\n`);
+    return;
+  }
+  terminal.stdout(`\n  inference  ${inferenceUrl}\n  console    ${consoleUrl}\n`);
+  for (const { model, why } of problems) terminal.stderr(`\n  ${model} does not serve: ${why}\n`);
+  for (const { model, curl } of examples) terminal.stdout(`\n  Ask ${model}:\n\n    ${curl}\n`);
+  if (examples.length === 0) terminal.stdout('\n  No models yet: holdfast deploy MODEL.onnx --name NAME\n');
+  terminal.stdout('\n  Ctrl-C ends it in order.\n\n');
+}
+
+/** Resolves on the first SIGINT or SIGTERM; the second one ends the process at once. */
+function signalled(): Promise<NodeJS.Signals> {
+  return new Promise(resolve => {
+    let isFirst = true;
+    const on = (signal: NodeJS.Signals): void => {
+      if (!isFirst) process.exit(signal === 'SIGINT' ? 130 : 143);
+      isFirst = false;
+      resolve(signal);
+    };
+    process.on('SIGINT', on);
+    process.on('SIGTERM', on);
+  });
+}
+
+/** `holdfast up`; the composition root gives what starts the product. */
+export function upCommand(start: StartHoldfast): Command {
+  return {
+    name: 'up',
+    usage: 'up [MODEL.onnx ...] [options]',
+    summary: 'Start serving, recording and watching; register the model files given when they are new.',
+    options: {
+      ...jsonOption,
+      config: { type: 'string' },
+      data: { type: 'string' },
+      host: { type: 'string' },
+      port: { type: 'string' },
+      'console-port': { type: 'string' },
+      workers: { type: 'string' },
+    },
+    optionHelp: [
+      ['--config FILE', 'configuration (default ./holdfast.yaml when it is there)'],
+      ['--data DIR', 'data directory (default ./.holdfast)'],
+      ['--host ADDRESS', 'address to listen on (default 127.0.0.1)'],
+      ['--port N', 'inference port (default 8080; 0 takes a free one)'],
+      ['--console-port N', 'console and control API (default 8090; 0 takes a free one)'],
+      ['--workers N', 'gateway processes behind the inference port (default 1)'],
+      jsonHelp,
+    ],
+    run: async (parsed, terminal) => {
+      const stop = signalled();
+      const workers = wholeNumber(parsed, 'workers', 1, 64) ?? 1;
+      const config = await configOf(parsed);
+      try {
+        await using running = await start({ config, workers, progress: terminal.stderr });
+        announce(running, parsed, terminal);
+        await stop;
+        terminal.stderr('finishing what is in flight ...\n');
+      } catch (error) {
+        if (error instanceof Error && error.name === 'DataDirectoryInUse') {
+          terminal.stderr(`holdfast: ${error.message}\n`);
+          return exitCodes.dataDirectoryInUse;
+        }
+        if (error instanceof Fault && error.code === 'bad_configuration') {
+          terminal.stderr(`holdfast: ${error.message}\n`);
+          return exitCodes.usage;
+        }
+        throw error;
+      }
+      return exitCodes.ok;
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { fault } from '@holdfast/api';
+import { parse as parseYaml, YAMLParseError } from 'yaml';
+import { type Config, configSchema } from './config.ts';
+
+function readYaml(path: string, text: string): unknown {
+  try {
+    return parseYaml(text, { schema: 'core', maxAliasCount: 100 }) ?? {};
+  } catch (error) {
+    if (error instanceof YAMLParseError) throw fault('bad_configuration', path, error.message);
+    throw error;
+  }
+}
+
+/** Paths in the file are relative to the file. */
+function resolvePaths(config: Config, folder: string): Config {
+  const models = Object.entries(config.models).map(([name, model]) => {
+    const file = model.file === undefined ? {} : { file: resolve(folder, model.file) };
+    const baseline = model.baseline && { baseline: { ...model.baseline, file: resolve(folder, model.baseline.file) } };
+    return [name, { ...model, ...file, ...baseline }];
+  });
+  return { ...config, models: Object.fromEntries(models) };
+}
+
+function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What `over` says wins, key by key; lists are taken whole. */
+function overlay(base: unknown, over: unknown): unknown {
+  if (!isPlainObject(base) || !isPlainObject(over)) return over === undefined ? base : over;
+  const keys = new Set([...Object.keys(base), ...Object.keys(over)]);
+  return Object.fromEntries([...keys].map(key => [key, overlay(base[key], over[key])]));
+}
+
+/** Fills each model's own section up with the section `defaults`, before the schema fills in the rest. */
+function withDefaults(raw: unknown): unknown {
+  if (!isPlainObject(raw) || !isPlainObject(raw.models) || raw.defaults === undefined) return raw;
+  const models = Object.entries(raw.models).map(([name, model]) => [name, overlay(raw.defaults, model ?? {})]);
+  return { ...raw, models: Object.fromEntries(models) };
+}
+
+/** @throws Fault `bad_configuration` naming the file, the key and what it accepts */
+export function parseConfig(raw: unknown, path: string): Config {
+  const result = configSchema.safeParse(withDefaults(raw));
+  if (result.success) return result.data;
+  const why = result.error.issues.map(issue => `${issue.path.join('.') || 'the file'}: ${issue.message}`).join('; ');
+  throw fault('bad_configuration', path, why);
+}
+
+/** Reads `holdfast.yaml`. @throws Fault `bad_configuration` */
+export async function loadConfig(path: string): Promise<Config> {
+  const text = await readFile(path, 'utf8').catch(() => {
+    throw fault('bad_configuration', path, 'the file cannot be read');
+  });
+  return resolvePaths(parseConfig(readYaml(path, text), path), dirname(resolve(path)));
+}

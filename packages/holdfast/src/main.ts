@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+// Says in one sentence what is missing before anything newer than the running Node is imported.
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 22 || (major === 22 && minor < 19)) {
+  process.stderr.write(`holdfast: Node ${process.versions.node} is too old; Holdfast needs Node 22.19 or newer\n`);
+  process.exit(2);
+}
+
+const { runCommandLine } = await import('./cli/index.ts');
+const { startHoldfast } = await import('./compose/start-holdfast.ts');
+const { productVersion } = await import('./compose/product-version.ts');
+
+process.exitCode = await runCommandLine(process.argv.slice(2), {
+  start: startHoldfast,
+  version: productVersion(),
+  terminal: {
+    stdout: text => void process.stdout.write(text),
+    stderr: text => void process.stderr.write(text),
+    isInteractive: process.stdout.isTTY === true,
+    environment: process.env,
+  },
+});
+
+export {};
