@@ -140,6 +140,9 @@ export {
   normalTwoSided,
   studentTSf,
 } from './special.ts';
+export { type AndersonDarlingResult, andersonDarling } from './two-sample/anderson-darling.ts';
+export { type CramerVonMisesOptions, cramerVonMises } from './two-sample/cramer-von-mises.ts';
+export { eppsSingleton } from './two-sample/epps-singleton.ts';
 export {
   type Alternative,
   type KsOptions,

@@ -100,8 +100,8 @@ export function lInfinity(countsA: Numbers, countsB: Numbers): number {
 }
 
 /**
- * L-infinity less what sampling alone explains at level alpha: max(0, Linf - c sqrt((n + m) / (n m))), with c = 1.8 at
- * alpha 0.003 and sqrt(-ln(alpha / 2) / 2) otherwise (the constants of deequ).
+ * L-infinity less what sampling alone explains at level alpha: max(0, Linf - c sqrt((n + m) / (n m))), with
+ * c = sqrt(-ln(alpha / 2) / 2), 1.8 at the default alpha (as deequ does).
  * @default alpha 0.003
  */
 export function lInfinityRobust(countsA: Numbers, countsB: Numbers, alpha = 0.003): number {
@@ -112,7 +112,7 @@ export function lInfinityRobust(countsA: Numbers, countsB: Numbers, alpha = 0.00
 
 /** The same reduction for any distance between distribution functions of n and m rows (KS, L-infinity). */
 export function robustDistance(distance: number, n: number, m: number, alpha = 0.003): number {
-  const c = alpha === 0.003 ? 1.8 : Math.sqrt(-Math.log(alpha / 2) / 2);
+  const c = Math.sqrt(-Math.log(alpha / 2) / 2);
   return Math.max(0, distance - c * Math.sqrt((n + m) / (n * m)));
 }
 
