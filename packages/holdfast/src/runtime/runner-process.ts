@@ -1,0 +1,54 @@
+// Entry of a runner process: loads one model version, answers frames on a Unix socket, ends with its parent.
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { OrphanGuardData } from './orphan-guard.ts';
+import { OrtSession, reasonOf } from './ort-session.ts';
+import { RunServer } from './run-server.ts';
+import type { RunnerTarget } from './runner.ts';
+import type { FromRunner, ToRunner } from './runner-messages.ts';
+import { warmUp } from './warm-up.ts';
+
+let server: RunServer | undefined;
+
+function tell(message: FromRunner): void {
+  if (process.connected) process.send?.(message);
+}
+
+async function start(target: RunnerTarget, socketPath: string): Promise<void> {
+  const began = performance.now();
+  try {
+    const session = await OrtSession.load(target.modelPath, { threads: target.threads });
+    const loadMs = performance.now() - began;
+    const note = await warmUp(session, target);
+    server = new RunServer({ run: inputs => session.run(inputs), reasonOf });
+    await server.listen(socketPath);
+    tell({ kind: 'ready', loadMs, note });
+  } catch (error) {
+    tell({ kind: 'rejected', why: reasonOf(error) });
+    process.exitCode = 1;
+    if (process.connected) process.disconnect();
+    return;
+  }
+  guardAgainstOrphanhood(target.hangTimeoutMs);
+}
+
+function guardAgainstOrphanhood(graceMs: number): void {
+  const guardData: OrphanGuardData = { parentPid: process.ppid, graceMs };
+  const entry = new URL(`./orphan-guard${extname(import.meta.filename)}`, import.meta.url);
+  new Worker(entry, { workerData: guardData, resourceLimits: { maxOldGenerationSizeMb: 8 }, stdout: true }).unref();
+}
+
+/** Answers what has arrived and ends. */
+async function finish(): Promise<void> {
+  await server?.[Symbol.asyncDispose]();
+  process.exit(0);
+}
+
+process.on('message', (message: ToRunner) => {
+  if (message.kind === 'ping') tell({ kind: 'pong' });
+  else void start(message.target, message.socketPath);
+});
+process.on('disconnect', () => void finish());
+process.on('SIGTERM', () => void finish());
+// Ctrl-C reaches the whole process group; the parent decides when its runners end.
+process.on('SIGINT', () => {});
