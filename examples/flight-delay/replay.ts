@@ -113,10 +113,10 @@ export class Replay {
       if (signal.aborted) break;
       this.#eventMs = group.eventMs;
       await this.#inferring.start(() => this.#infer(group, signal));
-      await this.#sendLabelsInTime();
+      await this.#sendLabelsInTime(signal);
     }
     await this.#inferring.finish();
-    await this.#sendLabels(signal.aborted ? this.#eventMs : Number.POSITIVE_INFINITY);
+    await this.#sendLabels(signal.aborted ? this.#eventMs : Number.POSITIVE_INFINITY, signal);
     await this.#labelling.finish();
   }
 
@@ -150,41 +150,42 @@ export class Replay {
     }
   }
 
-  async #sendLabelsInTime(): Promise<void> {
+  async #sendLabelsInTime(signal: AbortSignal): Promise<void> {
     const waitedMs = this.#options.clock.nowMs() - this.#labelsSentAtMs;
     if (waitedMs < labelPatienceMs && this.#labels.dueAt(this.#eventMs) < labelsPerPost) return;
-    await this.#sendLabels(this.#eventMs);
+    await this.#sendLabels(this.#eventMs, signal);
   }
 
-  async #sendLabels(nowMs: number): Promise<void> {
+  async #sendLabels(nowMs: number, signal: AbortSignal): Promise<void> {
     this.#labelsSentAtMs = this.#options.clock.nowMs();
     for (let due = this.#labels.dueAt(nowMs); due > 0; due = this.#labels.dueAt(nowMs)) {
       const lines = this.#labels.takeDue(nowMs, labelsPerPost);
-      await this.#labelling.start(() => this.#postLabels(lines));
+      await this.#labelling.start(() => this.#postLabels(lines, signal));
     }
   }
 
-  async #postLabels(lines: readonly string[]): Promise<void> {
+  async #postLabels(lines: readonly string[], signal: AbortSignal): Promise<void> {
     const path = `/v1/models/${this.#options.model}/feedback`;
-    await this.#post(path, { 'content-type': 'application/x-ndjson' }, Buffer.from(lines.join('')));
-    this.#labelsSent += lines.length;
+    const body = Buffer.from(lines.join(''));
+    const answer = await this.#post(path, { 'content-type': 'application/x-ndjson' }, body, signal);
+    if (answer !== undefined) this.#labelsSent += lines.length;
   }
 
-  /** Posts until the server takes it; undefined when the signal aborted while the server asked to wait. */
+  /** Posts until the server takes it; undefined when the signal has aborted and the server did not take it. */
   async #post(
     path: string,
     headers: Readonly<Record<string, string>>,
     body: Buffer,
-    signal?: AbortSignal,
+    signal: AbortSignal,
   ): Promise<Answer | undefined> {
     const { transport, clock } = this.#options;
     for (let attempt = 1; ; attempt++) {
       const outcome = await attempted(transport.post(path, headers, body));
       if (outcome.kind === 'taken') return outcome.answer;
       if (attempt === attempts) throw outcome.error;
-      if (signal?.aborted) return undefined;
+      if (signal.aborted) return undefined;
       this.#retries++;
-      await clock.sleep(outcome.waitMs, signal ?? new AbortController().signal);
+      await clock.sleep(outcome.waitMs, signal);
     }
   }
 }
