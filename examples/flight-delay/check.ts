@@ -1,5 +1,5 @@
 // Recomputes the published figures of the example from all recorded flights, with the model run in this process:
-//   node --conditions=source examples/flight-delay/check.ts [--data DIR] [--json]
+//   npx node --conditions=source examples/flight-delay/check.ts [--data DIR] [--json]
 // Ends with exit code 1 when a figure differs.
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
