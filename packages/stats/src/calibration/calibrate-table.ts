@@ -6,7 +6,7 @@ import { type BlockCounts, type Calibration, type CalibrationOptions, calibrateF
 export interface TableCalibrationOptions extends CalibrationOptions {
   /** Block of each row, e.g. the day it was recorded, in time order. Rows are taken as independent when absent. */
   readonly blocks?: ArrayLike<number>;
-  /** Quantile bins per numeric column. @default 32 */
+  /** Quantile bins per numeric column. @default 64 */
   readonly bins?: number;
 }
 
@@ -26,11 +26,11 @@ export function calibrateTable(table: Table, options: TableCalibrationOptions): 
     ? splitBlocks(options.blocks, rows, options.windowRows, options.rng)
     : randomGroups(rows, options.windowRows, options.rng);
   const columns = [...table].map(([name, column]): BlockCounts => {
-    const { counts, cells } =
+    const counted =
       column.kind === 'numeric'
-        ? countNumeric(column.values, parts, options.bins ?? 32)
+        ? countNumeric(column.values, parts, options.bins ?? 64)
         : countCodes(column.codes, column.categories.length, parts);
-    return { name, kind: column.kind, cells, counts };
+    return { name, kind: column.kind, ...counted };
   });
   return calibrateFromCounts(columns, options, parts.groups);
 }
@@ -84,18 +84,23 @@ function splitBlocks(blocks: ArrayLike<number>, rows: number, windowRows: number
 interface CellCounts {
   readonly counts: Float64Array;
   readonly cells: number;
+  readonly hiddenShare: number;
 }
 
 function countNumeric(values: ArrayLike<number>, { partOfRow, parts }: RowParts, bins: number): CellCounts {
   const edges = quantileBinEdges(values, bins);
   const cells = edges.length + 2;
   const counts = new Float64Array(parts * cells);
+  const inside = new Float64Array(edges.length + 1);
   for (let row = 0; row < values.length; row++) {
-    const bin = assignBin(edges, values[row]!);
+    const value = values[row]!;
+    const bin = assignBin(edges, value);
+    if (bin >= 0 && value !== edges[bin]) inside[bin] = inside[bin]! + 1;
     const at = partOfRow[row]! * cells + (bin < 0 ? cells - 1 : bin);
     counts[at] = counts[at]! + 1;
   }
-  return { counts, cells };
+  const hiddenShare = inside.reduce((largest, count) => Math.max(largest, count), 0) / Math.max(1, values.length);
+  return { counts, cells, hiddenShare };
 }
 
 function countCodes(codes: ArrayLike<number>, categories: number, { partOfRow, parts }: RowParts): CellCounts {
@@ -106,5 +111,5 @@ function countCodes(codes: ArrayLike<number>, categories: number, { partOfRow, p
     const at = partOfRow[row]! * cells + (code >= 0 && code < categories ? code : cells - 1);
     counts[at] = counts[at]! + 1;
   }
-  return { counts, cells };
+  return { counts, cells, hiddenShare: 0 };
 }

@@ -127,8 +127,8 @@ export function compareNumeric(
     psi: psi(prepared.binCounts, counts),
     wasserstein,
     wassersteinScaled: finite(wasserstein / prepared.scale),
-    baselineMean: prepared.moments.mean,
-    currentMean: momentsOf(sorted).mean,
+    baselineMean: finite(prepared.moments.mean),
+    currentMean: finite(momentsOf(sorted).mean),
   };
   if (prepared.sorted.length === 0 || sorted.length === 0) return joinParts(sizes, statistics, undefined, options);
   const test = prepared.discrete ? discreteTest(prepared.discrete, prepared.sorted, sorted) : ksPart(ks);
@@ -256,8 +256,8 @@ function binnedStatistics(baseline: BinnedColumn, current: BinnedColumn, ks: num
     psi: psi(baseline.counts, current.counts),
     wasserstein,
     wassersteinScaled: finite(wasserstein / (deviation > 0 ? deviation : 1)),
-    baselineMean: baseline.moments.mean,
-    currentMean: current.moments.mean,
+    baselineMean: finite(baseline.moments.mean),
+    currentMean: finite(current.moments.mean),
   };
 }
 
@@ -275,5 +275,5 @@ function sum(counts: Numbers): number {
 
 /** Overflow to infinity becomes the largest double, so that results stay plain numbers. */
 function finite(x: number): number {
-  return Number.isNaN(x) ? 0 : Math.min(x, Number.MAX_VALUE);
+  return Number.isNaN(x) ? 0 : Math.max(-Number.MAX_VALUE, Math.min(x, Number.MAX_VALUE));
 }
