@@ -1,0 +1,27 @@
+export type { FailedRequest } from './failure-counts.ts';
+export {
+  type LabelLog,
+  type LabelLogOptions,
+  type LabelLogStats,
+  openLabelLog,
+  type ReceivedLabel,
+} from './label-log.ts';
+export {
+  type CategoricalColumn,
+  type ChunkPlace,
+  type ChunkRequests,
+  type ErrorChunk,
+  type ErrorCount,
+  isConsumed,
+  type LabelChunk,
+  type LogChunk,
+  type LogColumn,
+  type NumericColumn,
+  type PredictionChunk,
+  rowIdentity,
+  type Watermarks,
+} from './log-chunk.ts';
+export { type FollowOptions, followLog, type LogFollower } from './log-follower.ts';
+export { type RecoveredLog, recoverLog } from './log-recovery.ts';
+export type { AnsweredRequest } from './prediction-buffer.ts';
+export { openRecorder, type Recorder, type RecorderOptions, type RecorderStats } from './recorder.ts';
