@@ -100,7 +100,15 @@ export function calibrateFromCounts(
       effects[c]!.missing[draw] = effect.missing;
     }
   }
-  return { ...summarise(columns, effects, options, rate), rate, draws, blocks: plan.groups.length, drawnRows };
+  // Windows of consecutive blocks start at a block, so there are no more different ones than blocks.
+  const windows = arrangement === 'consecutive' ? Math.min(draws, plan.groups.length) : draws;
+  return {
+    ...summarise(columns, effects, options, { rate, windows }),
+    rate,
+    draws,
+    blocks: plan.groups.length,
+    drawnRows,
+  };
 }
 
 function checkedOptions(options: CalibrationOptions): { readonly rate: number; readonly draws: number } {
@@ -227,12 +235,12 @@ function summarise(
   columns: readonly BlockCounts[],
   effects: readonly DrawnEffects[],
   options: CalibrationOptions,
-  rate: number,
+  level: QuantileLevel,
 ): Summary {
   const draws = effects[0]!.values.length;
   const quantiles = effects.map(({ values, missing }) => ({
-    values: upperQuantile(values, rate),
-    missing: upperQuantile(missing, rate),
+    values: upperQuantile(values, level),
+    missing: upperQuantile(missing, level),
   }));
   const largest = new Float64Array(draws);
   const largestRatio = new Float64Array(draws);
@@ -247,7 +255,7 @@ function summarise(
       largestRatio[draw] = Math.max(largestRatio[draw]!, ratio);
     }
   }
-  const familyFactor = Math.max(1, upperQuantile(largestRatio, rate));
+  const familyFactor = Math.max(1, upperQuantile(largestRatio, level));
   const floors = minimumsOf(options);
   const thresholds = columns.map(({ name, kind }, c) => {
     const { values, missing } = quantiles[c]!;
@@ -262,7 +270,7 @@ function summarise(
   return {
     thresholds: new Map(thresholds),
     columnQuantiles: new Map(columns.map(({ name }, c) => [name, quantiles[c]!])),
-    familyEffect: upperQuantile(largest, rate),
+    familyEffect: upperQuantile(largest, level),
     familyFactor,
   };
 }
@@ -281,9 +289,15 @@ function minimumsOf(options: CalibrationOptions): {
   };
 }
 
-/** The order statistic that a further draw exceeds with probability at most `rate` (the largest when draws are too few). */
-function upperQuantile(values: Float64Array, rate: number): number {
+interface QuantileLevel {
+  readonly rate: number;
+  /** How many different windows the draws can show. */
+  readonly windows: number;
+}
+
+/** The order statistic that a further window exceeds with probability at most `rate` (the largest when windows are too few). */
+function upperQuantile(values: Float64Array, { rate, windows }: QuantileLevel): number {
   const sorted = values.slice().sort();
-  const rank = Math.ceil((sorted.length + 1) * (1 - rate));
-  return sorted[Math.min(sorted.length, rank) - 1]!;
+  const level = Math.min(1, Math.ceil((windows + 1) * (1 - rate)) / windows);
+  return sorted[Math.max(0, Math.ceil(sorted.length * level) - 1)]!;
 }
