@@ -84,6 +84,7 @@ const tasks = {
     run(node24, ['node_modules/typescript/bin/tsc', '-p', 'dashboard/tsconfig.json']);
   },
   architecture: () => run(node24, ['scripts/check-architecture.ts']),
+  reference: () => run(node24, [source, 'scripts/make-reference.ts']),
   unused: () => run(node24, [join(root, 'node_modules', 'knip', 'bin', 'knip.js'), ...rest]),
   bench() {
     const [program, ...args] = rest;

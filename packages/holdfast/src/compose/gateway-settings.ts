@@ -1,0 +1,25 @@
+import { z } from 'zod';
+
+/** What control tells a gateway process at its start. */
+export const gatewaySettingsSchema = z.object({
+  host: z.string(),
+  port: z.int(),
+  /** 1 for the first gateway of this machine, and so on; part of prediction ids and log names. */
+  instance: z.int(),
+  /** Several gateways listen on the same port. */
+  shared: z.boolean(),
+  logDirectory: z.string(),
+  limits: z.object({
+    bodyBytes: z.number(),
+    requestTimeoutMs: z.number(),
+    connections: z.number(),
+  }),
+  recording: z.object({
+    enabled: z.boolean(),
+    syncIntervalMs: z.number(),
+    bufferBytes: z.number(),
+    segmentBytes: z.number(),
+    segmentAgeMs: z.number(),
+  }),
+});
+export type GatewaySettings = z.infer<typeof gatewaySettingsSchema>;

@@ -1,0 +1,116 @@
+import { fileURLToPath } from 'node:url';
+import type { ProcessStatus } from '@holdfast/api';
+import { z } from 'zod';
+import type { RoutingTargets } from '../rollout/index.ts';
+import type { FromGateway, GatewayReport, RoutingTable } from '../serving/index.ts';
+import type { Log } from '../telemetry/index.ts';
+import type { GatewaySettings } from './gateway-settings.ts';
+import { SupervisedChild } from './supervised-child.ts';
+
+/** A gateway that has not taken a routing table by then is restarted by its supervisor or catches up later. */
+const routingTimeoutMs = 10_000;
+
+export interface GatewaysOptions {
+  readonly count: number;
+  readonly settings: Omit<GatewaySettings, 'instance' | 'shared'>;
+  readonly log: Log;
+  readonly onReport: (gateway: string, report: GatewayReport) => void;
+  readonly onEnd: (gateway: string) => void;
+}
+
+/** The parent wrote the child, so only the discriminator is checked. */
+function isFromGateway(message: unknown): message is FromGateway {
+  return z.object({ kind: z.enum(['listening', 'routed', 'report']) }).safeParse(message).success;
+}
+
+class GatewayProcess {
+  readonly name: string;
+  readonly child: SupervisedChild;
+  readonly listening = Promise.withResolvers<number>();
+  #routedGeneration = 0;
+  #waiting: { readonly generation: number; readonly resolve: () => void }[] = [];
+
+  constructor(index: number, table: () => RoutingTable | undefined, options: GatewaysOptions, port: number) {
+    this.name = `gateway-${index}`;
+    const settings: GatewaySettings = { ...options.settings, port, instance: index, shared: options.count > 1 };
+    this.child = new SupervisedChild({
+      name: this.name,
+      kind: 'gateway',
+      entry: fileURLToPath(new URL(`./gateway-process${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)),
+      settings,
+      log: options.log,
+      onStart: send => {
+        this.#routedGeneration = 0;
+        options.onEnd(this.name);
+        const current = table();
+        if (current !== undefined) send({ kind: 'routing', table: current });
+      },
+      onMessage: message => {
+        if (!isFromGateway(message)) return;
+        if (message.kind === 'listening') {
+          this.listening.resolve(message.port);
+          this.child.markHealthy();
+        } else if (message.kind === 'routed') this.#routed(message.generation);
+        else options.onReport(this.name, message.report);
+      },
+    });
+  }
+
+  #routed(generation: number): void {
+    this.#routedGeneration = Math.max(this.#routedGeneration, generation);
+    this.#waiting = this.#waiting.filter(waiter => {
+      if (waiter.generation > this.#routedGeneration) return true;
+      waiter.resolve();
+      return false;
+    });
+  }
+
+  apply(table: RoutingTable): Promise<void> {
+    this.child.send({ kind: 'routing', table });
+    return new Promise(resolve => {
+      const timer = setTimeout(resolve, routingTimeoutMs);
+      this.#waiting.push({
+        generation: table.generation,
+        resolve: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+      });
+    });
+  }
+}
+
+/** The gateway processes of this machine: all listen on one port, all route by the same table. */
+export class Gateways implements RoutingTargets, AsyncDisposable {
+  readonly #processes: readonly GatewayProcess[];
+  readonly port: number;
+  #table: RoutingTable | undefined;
+
+  private constructor(start: (table: () => RoutingTable | undefined) => readonly GatewayProcess[], port: number) {
+    this.#processes = start(() => this.#table);
+    this.port = port;
+  }
+
+  /** Resolves when all of them listen. */
+  static async start(options: GatewaysOptions): Promise<Gateways> {
+    const gateways = new Gateways(
+      table => Array.from({ length: options.count }, (_, i) => new GatewayProcess(i + 1, table, options, options.settings.port)),
+      options.settings.port,
+    );
+    const ports = await Promise.all(gateways.#processes.map(process => process.listening.promise));
+    return Object.assign(gateways, { port: ports[0] ?? options.settings.port });
+  }
+
+  async apply(table: RoutingTable): Promise<void> {
+    this.#table = table;
+    await Promise.all(this.#processes.map(process => process.apply(table)));
+  }
+
+  status(): ProcessStatus[] {
+    return this.#processes.map(process => process.child.status());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#processes.map(process => process.child[Symbol.asyncDispose]()));
+  }
+}
