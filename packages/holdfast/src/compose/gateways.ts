@@ -36,7 +36,9 @@ class GatewayProcess {
     this.child = new SupervisedChild({
       name: this.name,
       kind: 'gateway',
-      entry: fileURLToPath(new URL(`./gateway-process${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)),
+      entry: fileURLToPath(
+        new URL(`./gateway-process${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+      ),
       settings,
       log: options.log,
       onStart: send => {
@@ -94,7 +96,11 @@ export class Gateways implements RoutingTargets, AsyncDisposable {
   /** Resolves when all of them listen. */
   static async start(options: GatewaysOptions): Promise<Gateways> {
     const gateways = new Gateways(
-      table => Array.from({ length: options.count }, (_, i) => new GatewayProcess(i + 1, table, options, options.settings.port)),
+      table =>
+        Array.from(
+          { length: options.count },
+          (_, i) => new GatewayProcess(i + 1, table, options, options.settings.port),
+        ),
       options.settings.port,
     );
     const ports = await Promise.all(gateways.#processes.map(process => process.listening.promise));

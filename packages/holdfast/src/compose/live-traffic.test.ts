@@ -12,7 +12,16 @@ function reportOf(requests: number, latencyUs = 1000): GatewayReport {
     labelsTotal: 0,
     lastSyncedMs: 5,
     counts: [
-      { model: 'm', version: 1, requests, rows: 2 * requests, errors: 0, inFlight: 0, latency: latency.toSparse(), latencySum: latency.sum },
+      {
+        model: 'm',
+        version: 1,
+        requests,
+        rows: 2 * requests,
+        errors: 0,
+        inFlight: 0,
+        latency: latency.toSparse(),
+        latencySum: latency.sum,
+      },
     ],
   };
 }

@@ -33,6 +33,8 @@ interface Live {
   state: VersionState;
   reason: string | undefined;
   sockets: readonly string[];
+  /** What kept it from loading, to be told to whoever asked for it. */
+  failure?: unknown;
 }
 
 const unloaded: Live = { state: 'unloaded', reason: undefined, sockets: [] };
@@ -97,8 +99,8 @@ export class Fleet {
       await this.#options.registry.release(model, version);
       this.#live.get(model)?.delete(version);
     }
-    const { state, reason } = await this.#load(target);
-    if (state !== 'ready') throw fault('model_rejected', reason ?? `version ${version} cannot be loaded`);
+    const { state, failure } = await this.#load(target);
+    if (state !== 'ready') throw failure ?? fault('version_not_ready', model, version);
     const move = await this.#options.registry.moveAlias(model, alias, version, change);
     await this.#reconcile(model);
     this.#options.log.info({ model, ...move }, 'rollout.alias_moved');
@@ -232,7 +234,7 @@ export class Fleet {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#options.log.error({ model: version.model, version: version.version, reason }, 'rollout.load_failed');
-      return this.#set(version.model, version.version, { state: 'failed', reason, sockets: [] });
+      return this.#set(version.model, version.version, { state: 'failed', reason, sockets: [], failure: error });
     }
   }
 

@@ -1,0 +1,79 @@
+import { createReadStream } from 'node:fs';
+import { basename, extname } from 'node:path';
+import { type BaselineFormat, fault, type ModelName, parseModelName } from '@holdfast/api';
+import type { Config, ModelConfig } from '../config/index.ts';
+import type { BlobStore, Registry } from '../registry/index.ts';
+import type { Publisher } from '../rollout/index.ts';
+
+const formats: Readonly<Record<string, BaselineFormat>> = {
+  '.csv': 'csv',
+  '.parquet': 'parquet',
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+};
+
+function formatOf(path: string): BaselineFormat {
+  const format = formats[extname(path).toLowerCase()];
+  if (format === undefined)
+    throw fault('baseline_rejected', `${basename(path)} is not a .csv, .parquet or .jsonl file`);
+  return format;
+}
+
+/** Registers the model files that the configuration names, when they are new; a known file changes nothing. */
+export class ConfiguredModels {
+  readonly #blobs: BlobStore;
+  readonly #registry: Registry;
+  readonly #publisher: Publisher;
+
+  constructor(rooms: { readonly blobs: BlobStore; readonly registry: Registry; readonly publisher: Publisher }) {
+    this.#blobs = rooms.blobs;
+    this.#registry = rooms.registry;
+    this.#publisher = rooms.publisher;
+  }
+
+  /** @returns the models that could not be registered, with the reason */
+  async register(
+    config: Config,
+    progress: (text: string) => void,
+  ): Promise<readonly { readonly model: string; readonly why: string }[]> {
+    const problems: { model: string; why: string }[] = [];
+    for (const [name, model] of Object.entries(config.models)) {
+      if (model.file === undefined) continue;
+      try {
+        await this.#registerOne(parseModelName(name), model, model.file, progress);
+      } catch (error) {
+        problems.push({ model: name, why: error instanceof Error ? error.message : String(error) });
+      }
+    }
+    return problems;
+  }
+
+  async #registerOne(
+    name: ModelName,
+    model: ModelConfig,
+    file: string,
+    progress: (text: string) => void,
+  ): Promise<void> {
+    const { digest } = await this.#blobs.put(createReadStream(file));
+    const baseline = model.baseline && {
+      artifact: (await this.#blobs.put(createReadStream(model.baseline.file))).digest,
+      format: formatOf(model.baseline.file),
+      ...(model.baseline.truthColumn !== undefined && { truthColumn: model.baseline.truthColumn }),
+      ...(model.baseline.timeColumn !== undefined && { timeColumn: model.baseline.timeColumn }),
+    };
+    // Only what is new moves the alias: a champion that somebody rolled back stays rolled back over a restart.
+    if ((await this.#registry.findSame(name, digest, baseline?.artifact)) !== undefined) return;
+    progress(`holdfast: registering ${name} from ${basename(file)}\n`);
+    await this.#publisher.publish(
+      name,
+      {
+        artifact: digest,
+        fileName: basename(file),
+        ...(baseline && { baseline }),
+        ...(model.task && { task: model.task }),
+        ...(model.alias && { alias: model.alias }),
+      },
+      { actor: 'holdfast', reason: `started with ${basename(file)}` },
+    );
+  }
+}
