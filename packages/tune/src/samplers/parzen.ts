@@ -55,8 +55,8 @@ export class ParzenMixture {
     for (let i = 0; i < points.length; i++) all[i] = weights[i]!;
     const total = all.reduce((a, b) => a + b, 0);
     this.#logWeight = all.map(w => Math.log(w / total));
-    let sum = 0;
-    this.#cumulative = all.map(w => (sum += w / total));
+    this.#cumulative = all.map(w => w / total);
+    for (let i = 1; i < n; i++) this.#cumulative[i]! += this.#cumulative[i - 1]!;
     this.#kernels = dimensions.map(d => kernelsOf(space, d, points, priorWeight));
     this.#scratch = new Float64Array(n);
   }
