@@ -20,6 +20,7 @@ export type { RungOptions } from './pruners/rungs.ts';
 export { type SuccessiveHalvingOptions, successiveHalving } from './pruners/successive-halving.ts';
 export { type ThresholdOptions, thresholdPruner } from './pruners/threshold.ts';
 export { auto } from './samplers/auto.ts';
+export { type CmaEsOptions, cmaEs } from './samplers/cmaes.ts';
 export { type GpOptions, gp } from './samplers/gp/gp.ts';
 export { type GridOptions, grid } from './samplers/grid.ts';
 export { LocalFinish } from './samplers/local-finish.ts';
