@@ -1,7 +1,5 @@
 // Entry of a runner process: loads one model version, answers frames on a Unix socket, ends with its parent.
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
-import type { OrphanGuardData } from './orphan-guard.ts';
+import { guardAgainstOrphanhood } from './orphan-guard.ts';
 import { OrtSession, reasonOf } from './ort-session.ts';
 import { RunServer } from './run-server.ts';
 import type { RunnerTarget } from './runner.ts';
@@ -32,16 +30,10 @@ async function start(target: RunnerTarget, socketPath: string): Promise<void> {
   guardAgainstOrphanhood(target.hangTimeoutMs);
 }
 
-function guardAgainstOrphanhood(graceMs: number): void {
-  const guardData: OrphanGuardData = { parentPid: process.ppid, graceMs };
-  const entry = new URL(`./orphan-guard${extname(import.meta.filename)}`, import.meta.url);
-  new Worker(entry, { workerData: guardData, resourceLimits: { maxOldGenerationSizeMb: 8 }, stdout: true }).unref();
-}
-
 /** Answers what has arrived and ends. */
 async function finish(): Promise<void> {
   await server?.[Symbol.asyncDispose]();
-  process.exit(0);
+  process.exit();
 }
 
 process.on('message', (message: ToRunner) => {

@@ -1,0 +1,9 @@
+export type { RunAnswer, Runner, RunnerTarget, RunOptions } from './runner.ts';
+export { connectRunner, type RunnerLink, type RunnerLinkOptions } from './runner-link.ts';
+export {
+  type RunnerEvent,
+  type RunnerEvents,
+  type RunnerPool,
+  type RunnerPoolOptions,
+  startRunnerPool,
+} from './runner-pool.ts';
