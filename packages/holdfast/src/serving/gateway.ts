@@ -1,0 +1,250 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { champion } from '@holdfast/api';
+import type { Config } from '../config/index.ts';
+import { type Log, type MetricRegistry, prometheusContentType } from '../telemetry/index.ts';
+import { type ServingClock, systemClock } from './clock.ts';
+import { Exchange } from './http/exchange.ts';
+import { listen, portOf } from './http/listener.ts';
+import { ServingMetrics } from './metrics.ts';
+import type { PredictionIds } from './prediction-id.ts';
+import { PredictionPath } from './prediction-path.ts';
+import type { LabelSink, PredictionSink } from './prediction-sink.ts';
+import { OipRest } from './protocols/oip-rest/oip.ts';
+import { refuseOip } from './protocols/oip-rest/predict.ts';
+import { matchOip, type OipRoute } from './protocols/oip-rest/routes.ts';
+import { asRefusal, Refusal } from './refusal.ts';
+import type { RoutingTable, ServingCounts } from './routing.ts';
+import type { Connect } from './traffic/runner-links.ts';
+import { Traffic } from './traffic/traffic.ts';
+
+export interface GatewayOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly limits: Pick<Config['limits'], 'bodyBytes' | 'requestTimeout' | 'connections'>;
+  readonly sink: PredictionSink;
+  readonly labels: LabelSink;
+  /** Opens the link to a runner process; `connectRunner` of the runtime room. */
+  readonly connect: Connect;
+  readonly metrics: MetricRegistry;
+  readonly ids: PredictionIds;
+  readonly log: Log;
+  /** @default the system's clock */
+  readonly clock?: ServingClock;
+  /** What the server metadata says. @default 0.1.0 */
+  readonly serverVersion?: string;
+}
+
+export interface Gateway extends AsyncDisposable {
+  readonly port: number;
+  /**
+   * Puts a routing table in force without failing a request: settles when every new request goes by it and the
+   * versions and runners it dropped have none in flight. An older generation than the one in force changes nothing.
+   */
+  applyRouting(table: RoutingTable): Promise<void>;
+  /** Counts since the start, and the latencies since the last call. */
+  report(): readonly ServingCounts[];
+  /** Not ready from now on: finishes what is in flight, refuses the rest with `draining`, closes every connection. */
+  drain(): Promise<void>;
+}
+
+/** What is in flight gets this long before its connection is cut. */
+const drainTimeoutMs = 25_000;
+/** Paths remembered with their route; beyond this many the memory starts anew. */
+const rememberedRoutes = 1000;
+
+type Route =
+  | { readonly protocol: 'oip'; readonly route: OipRoute }
+  | { readonly protocol: 'metrics'; readonly route: { readonly method: 'GET' } }
+  | { readonly protocol: 'none' };
+
+function matchRoute(path: string): Route {
+  if (path === '/metrics') return { protocol: 'metrics', route: { method: 'GET' } };
+  if (path.startsWith('/v2')) {
+    const route = matchOip(path);
+    if (route !== undefined) return { protocol: 'oip', route };
+  }
+  return { protocol: 'none' };
+}
+
+class HttpGateway implements Gateway {
+  readonly #options: GatewayOptions;
+  readonly #clock: ServingClock;
+  readonly #traffic: Traffic;
+  readonly #metrics: ServingMetrics;
+  readonly #oip: OipRest;
+  readonly #routes = new Map<string, Route>();
+  #server: Server | undefined;
+  #active = 0;
+  #idle: PromiseWithResolvers<void> | undefined;
+  #draining: Promise<void> | undefined;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    const clock = options.clock ?? systemClock;
+    const { sink, ids, log, limits, connect } = options;
+    const metrics = new ServingMetrics(options.metrics);
+    const traffic = new Traffic({ connect, metrics, clock, log });
+    const path = new PredictionPath({
+      traffic,
+      sink,
+      metrics,
+      clock,
+      ids,
+      log,
+      bodyBytes: limits.bodyBytes,
+      requestTimeoutMs: limits.requestTimeout,
+    });
+    this.#clock = clock;
+    this.#traffic = traffic;
+    this.#metrics = metrics;
+    this.#oip = new OipRest({
+      path,
+      traffic,
+      serverVersion: options.serverVersion ?? '0.1.0',
+      isReady: () => this.#isReady(),
+    });
+  }
+
+  async listen(): Promise<void> {
+    const { host, port, limits } = this.#options;
+    this.#server = await listen({
+      host,
+      port,
+      connections: limits.connections,
+      handle: (request, response) => void this.#handle(request, response),
+    });
+  }
+
+  get port(): number {
+    if (this.#server === undefined) throw new Error('the gateway does not listen');
+    return portOf(this.#server);
+  }
+
+  applyRouting(table: RoutingTable): Promise<void> {
+    return this.#traffic.apply(table);
+  }
+
+  /** A model that is still loading holds readiness back; one in quarantine does not take the others down. */
+  #isReady(): boolean {
+    if (this.#draining !== undefined || this.#traffic.generation < 0) return false;
+    for (const { aliases, versions } of this.#traffic.models.values()) {
+      const number = aliases.get(champion);
+      if (number !== undefined && versions.get(number)?.state === 'loading') return false;
+    }
+    return true;
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#active++;
+    const url = request.url ?? '/';
+    const query = url.indexOf('?');
+    const path = query < 0 ? url : url.slice(0, query);
+    let exchange: Exchange | undefined;
+    try {
+      exchange = new Exchange(request, response, path, this.#clock.wallMs(), this.#clock.monotonicMs());
+      if (this.#draining !== undefined) exchange.closeAfterwards();
+      await this.#dispatch(exchange);
+    } catch (error) {
+      this.#refuse(exchange, response, error);
+    } finally {
+      this.#active--;
+      if (this.#active === 0) this.#idle?.resolve();
+    }
+  }
+
+  #route(path: string): Route {
+    const known = this.#routes.get(path);
+    if (known !== undefined) return known;
+    const route = matchRoute(path);
+    if (this.#routes.size >= rememberedRoutes) this.#routes.clear();
+    this.#routes.set(path, route);
+    return route;
+  }
+
+  async #dispatch(exchange: Exchange): Promise<void> {
+    const matched = this.#route(exchange.path);
+    if (matched.protocol === 'none') throw new Refusal('route_not_found', 'Not Found');
+    const { method } = matched.route;
+    if (exchange.method !== method && !(method === 'GET' && exchange.method === 'HEAD')) {
+      exchange.reply({
+        status: 405,
+        contentType: 'application/json',
+        headers: ['Allow', method],
+        body: '{"error":"Method Not Allowed"}',
+      });
+      return;
+    }
+    if (method === 'POST' && this.#draining !== undefined) {
+      throw new Refusal('draining', 'The server is shutting down; retry on another instance.', {
+        retryAfterSeconds: 1,
+      });
+    }
+    switch (matched.protocol) {
+      case 'oip':
+        await this.#oip.answer(exchange, matched.route);
+        return;
+      case 'metrics':
+        for (const served of this.#traffic.versions()) served.publishPending();
+        exchange.reply({ status: 200, contentType: prometheusContentType, body: this.#options.metrics.render() });
+        return;
+      default:
+        matched satisfies never;
+    }
+  }
+
+  #refuse(exchange: Exchange | undefined, response: ServerResponse, error: unknown): void {
+    const errorId = this.#options.ids.next();
+    const refusal = asRefusal(error, errorId);
+    if (refusal.code === 'internal') this.#options.log.error({ error, errorId }, 'serving.failed');
+    this.#metrics.refused(refusal.code);
+    const reply = refuseOip(refusal);
+    if (exchange !== undefined) exchange.reply(reply);
+    else response.writeHead(reply.status, { 'Content-Type': reply.contentType, Connection: 'close' }).end(reply.body);
+  }
+
+  report(): readonly ServingCounts[] {
+    return [...this.#traffic.versions()].map(({ model, version, numbers, inFlight }) => {
+      const recent = numbers.takeRecent();
+      const { requests, rows, errors } = numbers;
+      return { model, version, requests, rows, errors, inFlight, latency: recent.toSparse(), latencySum: recent.sum };
+    });
+  }
+
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
+  async #drain(): Promise<void> {
+    // `#draining` is set when this first waits: from then on requests are refused.
+    await Promise.resolve();
+    const server = this.#server;
+    const closed = new Promise<void>(resolve => (server === undefined ? resolve() : server.close(() => resolve())));
+    server?.closeIdleConnections();
+    if (this.#active > 0) {
+      this.#idle = Promise.withResolvers();
+      const timer = setTimeout(() => this.#idle?.resolve(), drainTimeoutMs);
+      await this.#idle.promise;
+      clearTimeout(timer);
+    }
+    // Answers that were just written leave before their connections are closed.
+    await new Promise(resolve => setImmediate(resolve));
+    server?.closeIdleConnections();
+    const cut = setTimeout(() => server?.closeAllConnections(), 1000);
+    await closed;
+    clearTimeout(cut);
+    await this.#traffic.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain();
+  }
+}
+
+/** Starts the inference listener. It answers 404 for every model until the first routing table is in force. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const gateway = new HttpGateway(options);
+  await gateway.listen();
+  return gateway;
+}

@@ -1,0 +1,132 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { faults } from '@holdfast/api';
+import { badRequest, Refusal } from '../refusal.ts';
+import { type Coding, compress, decompress, requestCoding, responseCoding } from './content-coding.ts';
+import { type RequestHeaders, readHeaders } from './request-headers.ts';
+
+/** A chunked body in more pieces than this is an attack on the allocator. */
+const maximumChunks = 65_536;
+
+export interface Reply {
+  readonly status: number;
+  readonly contentType: string;
+  /** Further headers, name and value in turn. */
+  readonly headers?: readonly string[];
+  readonly body: string | Buffer;
+  /** Says that a text body has only ASCII characters, so that it need not be measured. */
+  readonly isAscii?: boolean;
+}
+
+/** One request and its answer. */
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly headers: RequestHeaders;
+  /** The path without its query. */
+  readonly path: string;
+  /** When it arrived: wall clock, and monotonic clock. */
+  readonly receivedMs: number;
+  readonly startedMs: number;
+  #mustClose = false;
+
+  /** @throws Refusal when the headers contradict themselves */
+  constructor(request: IncomingMessage, response: ServerResponse, path: string, receivedMs: number, startedMs: number) {
+    this.request = request;
+    this.#response = response;
+    this.path = path;
+    this.receivedMs = receivedMs;
+    this.startedMs = startedMs;
+    this.headers = readHeaders(request.rawHeaders);
+  }
+
+  get method(): string {
+    return this.request.method ?? 'GET';
+  }
+
+  /** The connection ends with this answer. */
+  closeAfterwards(): void {
+    this.#mustClose = true;
+  }
+
+  /** Calls back when the client goes away before it has its answer. */
+  onGone(gone: () => void): void {
+    const response = this.#response;
+    response.once('close', () => {
+      if (!response.writableFinished) gone();
+    });
+  }
+
+  /**
+   * The whole body, decompressed.
+   * @throws Refusal `too_large`, `bad_request`; 501 for an unknown content coding
+   */
+  async readBody(limitBytes: number): Promise<Buffer> {
+    const coding = requestCoding(this.headers.contentEncoding);
+    const declared = this.headers.contentLength;
+    if (declared !== undefined && Number(declared) > limitBytes) throw this.#tooLarge(Number(declared), limitBytes);
+    const body = await this.#receive(limitBytes, declared === undefined);
+    return coding === 'identity' ? body : decompress(body, coding, limitBytes);
+  }
+
+  #tooLarge(bytes: number, limitBytes: number): Refusal {
+    this.closeAfterwards();
+    return new Refusal('too_large', faults.too_large.say(bytes, limitBytes));
+  }
+
+  #receive(limitBytes: number, isChunked: boolean): Promise<Buffer> {
+    const { request } = this;
+    return new Promise((resolve, reject) => {
+      let first: Buffer | undefined;
+      let chunks: Buffer[] | undefined;
+      let bytes = 0;
+      let count = 0;
+      const refuse = (refusal: Refusal): void => {
+        request.removeAllListeners('data');
+        request.resume();
+        this.closeAfterwards();
+        reject(refusal);
+      };
+      request.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > limitBytes) refuse(this.#tooLarge(bytes, limitBytes));
+        else if (isChunked && ++count > maximumChunks) {
+          refuse(badRequest(`Chunked request body exceeds maximum of ${maximumChunks} non-empty chunks.`));
+        } else if (first === undefined) first = chunk;
+        else if (chunks === undefined) chunks = [first, chunk];
+        else chunks.push(chunk);
+      });
+      request.on('end', () =>
+        resolve(chunks === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(chunks, bytes)),
+      );
+      request.on('error', error => reject(badRequest(`The request body ended early: ${error.message}.`)));
+      request.on('close', () => reject(badRequest('The request body ended early.')));
+    });
+  }
+
+  /** Sends the answer, compressed when the client asks and it pays. */
+  reply(reply: Reply): void {
+    const coding = responseCoding(this.headers.acceptEncoding);
+    const compressing = compress(reply.body, coding);
+    if (compressing === undefined) this.#send(reply, undefined);
+    else {
+      compressing.then(
+        body => this.#send({ ...reply, body }, coding),
+        () => this.#send(reply, undefined),
+      );
+    }
+  }
+
+  #send({ status, contentType, headers, body, isAscii }: Reply, coding: Coding | undefined): void {
+    const response = this.#response;
+    if (response.headersSent || response.destroyed) return;
+    const isText = typeof body === 'string';
+    const bytes = isText && isAscii !== true ? Buffer.byteLength(body) : body.length;
+    const all = ['Content-Type', contentType, 'Content-Length', String(bytes)];
+    if (headers !== undefined) for (const part of headers) all.push(part);
+    if (coding !== undefined) all.push('Content-Encoding', coding);
+    if (this.#mustClose) all.push('Connection', 'close');
+    response.writeHead(status, all);
+    if (isText) response.end(body, isAscii === true ? 'latin1' : 'utf8');
+    else response.end(body);
+  }
+}

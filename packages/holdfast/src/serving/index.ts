@@ -1,0 +1,20 @@
+export { type ServingClock, systemClock } from './clock.ts';
+export { type Gateway, type GatewayOptions, startGateway } from './gateway.ts';
+export { createPredictionIds, type PredictionIdOptions, type PredictionIds } from './prediction-id.ts';
+export type {
+  AnsweredRequest,
+  FailedRequest,
+  LabelSink,
+  PredictionSink,
+  ReceivedLabel,
+} from './prediction-sink.ts';
+export type {
+  FromGateway,
+  GatewayReport,
+  RoutedModel,
+  RoutedVersion,
+  RoutingTable,
+  ServingCounts,
+  ToGateway,
+} from './routing.ts';
+export type { Connect, ConnectedRunner, ConnectOptions } from './traffic/runner-links.ts';

@@ -1,0 +1,182 @@
+import type { FaultCode } from '@holdfast/api';
+import { type Cell, Histogram, type Labels, type MetricRegistry } from '../telemetry/index.ts';
+import type { RunResult } from './batching/batcher.ts';
+
+type FailureReason = 'REJECTED' | 'CANCELED' | 'BACKEND' | 'OTHER';
+const failureReasons: readonly FailureReason[] = ['REJECTED', 'CANCELED', 'BACKEND', 'OTHER'];
+
+/** The codes that the prediction path refuses with; others count as `internal`. */
+const refusalCodes = [
+  'bad_request',
+  'too_large',
+  'model_not_found',
+  'version_not_found',
+  'alias_not_found',
+  'version_not_ready',
+  'overloaded',
+  'deadline_exceeded',
+  'runner_lost',
+  'draining',
+  'inference_failed',
+  'storage_full',
+  'internal',
+] as const satisfies readonly FaultCode[];
+const knownCodes: ReadonlySet<string> = new Set(refusalCodes);
+
+function reasonOf(code: FaultCode): FailureReason {
+  switch (code) {
+    case 'inference_failed':
+    case 'runner_lost':
+      return 'BACKEND';
+    case 'internal':
+      return 'OTHER';
+    default:
+      return 'REJECTED';
+  }
+}
+
+/** Row bounds of the batch size histogram. Its family shows a millionth of what it is given, hence the factor. */
+const batchBounds: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16_384];
+const unit = 1e6;
+
+/** The numbers of one version; bound once, so that the hot path only adds. */
+export interface VersionMetrics {
+  /** Latency of the requests answered since this was last called, microseconds. */
+  takeRecent(): Histogram;
+  requests: number;
+  rows: number;
+  errors: number;
+  succeeded(rows: number, totalUs: number, run: RunResult | undefined): void;
+  failed(code: FaultCode): void;
+  canceled(): void;
+  executed(rows: number): void;
+}
+
+function declareTriton(registry: MetricRegistry) {
+  const us = 'over all successful requests, in microseconds';
+  return {
+    success: registry.counter('nv_inference_request_success', 'Successful inference requests'),
+    failure: registry.counter('nv_inference_request_failure', 'Failed inference requests, by reason'),
+    count: registry.counter('nv_inference_count', 'Rows inferred'),
+    executions: registry.counter('nv_inference_exec_count', 'Runs of the model, each of one batch'),
+    request: registry.counter('nv_inference_request_duration_us', `Time inside the server ${us}`),
+    queue: registry.counter('nv_inference_queue_duration_us', `Time in the queue ${us}`),
+    input: registry.counter('nv_inference_compute_input_duration_us', `Time to build the batch ${us}`),
+    infer: registry.counter('nv_inference_compute_infer_duration_us', `Time in the model ${us}`),
+    output: registry.counter('nv_inference_compute_output_duration_us', `Time to take the batch apart ${us}`),
+    pending: registry.gauge('nv_inference_pending_request_count', 'Requests that wait for a free runner'),
+  };
+}
+
+function declareOwn(registry: MetricRegistry) {
+  return {
+    request: registry.histogram('holdfast_request_duration_seconds', 'Time from the request to its answer'),
+    queue: registry.histogram('holdfast_queue_duration_seconds', 'Time of a request in the queue'),
+    infer: registry.histogram('holdfast_infer_duration_seconds', 'Time of a request in the model'),
+    batch: registry.histogram('holdfast_batch_rows', 'Rows in one run of the model', batchBounds),
+    refusals: registry.counter('holdfast_refusals_total', 'Requests answered with an error, by code'),
+  };
+}
+
+type TritonFamilies = ReturnType<typeof declareTriton>;
+type OwnFamilies = ReturnType<typeof declareOwn>;
+
+/** Counts what the prediction path does, under Triton's names (its users' dashboards read them) and our own. */
+export class ServingMetrics {
+  readonly #counters: TritonFamilies;
+  readonly #own: OwnFamilies;
+  /** How often a version is in use: a version that comes back while it still drains shares its numbers. */
+  readonly #users = new Map<string, number>();
+
+  constructor(registry: MetricRegistry) {
+    this.#counters = declareTriton(registry);
+    this.#own = declareOwn(registry);
+    for (const code of refusalCodes) this.#own.refusals.labels({ code });
+  }
+
+  /** The cells of one version, all present at 0. */
+  version(model: string, version: number): VersionMetrics {
+    const labels: Labels = { model, version };
+    const key = `${model}/${version}`;
+    this.#users.set(key, (this.#users.get(key) ?? 0) + 1);
+    const triton = this.#counters;
+    const success = triton.success.labels(labels);
+    const count = triton.count.labels(labels);
+    const executions = triton.executions.labels(labels);
+    const request = triton.request.labels(labels);
+    const queue = triton.queue.labels(labels);
+    const input = triton.input.labels(labels);
+    const infer = triton.infer.labels(labels);
+    const output = triton.output.labels(labels);
+    triton.pending.labels(labels);
+    const failures = new Map<FailureReason, Cell>(
+      failureReasons.map(reason => [reason, triton.failure.labels({ ...labels, reason })]),
+    );
+    const requestSeconds = this.#own.request.labels(labels);
+    const queueSeconds = this.#own.queue.labels(labels);
+    const inferSeconds = this.#own.infer.labels(labels);
+    const batchRows = this.#own.batch.labels(labels);
+    let recent = new Histogram();
+    const metrics: VersionMetrics = {
+      requests: 0,
+      rows: 0,
+      errors: 0,
+      takeRecent() {
+        const taken = recent;
+        recent = new Histogram();
+        return taken;
+      },
+      succeeded(rows, totalUs, run) {
+        metrics.requests++;
+        metrics.rows += rows;
+        recent.record(totalUs);
+        success.add();
+        count.add(rows);
+        request.add(Math.round(totalUs));
+        requestSeconds.record(totalUs);
+        if (run === undefined) return;
+        queue.add(Math.round(run.queueUs));
+        input.add(Math.round(run.joinUs));
+        infer.add(Math.round(run.inferUs));
+        output.add(Math.round(run.splitUs));
+        queueSeconds.record(run.queueUs);
+        inferSeconds.record(run.inferUs);
+      },
+      failed(code) {
+        metrics.requests++;
+        metrics.errors++;
+        failures.get(reasonOf(code))?.add();
+      },
+      canceled() {
+        metrics.requests++;
+        failures.get('CANCELED')?.add();
+      },
+      executed(rows) {
+        executions.add();
+        batchRows.record(rows * unit);
+      },
+    };
+    return metrics;
+  }
+
+  pending(model: string, version: number, requests: number): void {
+    this.#counters.pending.labels({ model, version }).set(requests);
+  }
+
+  /** Forgets a version that is no longer routed. */
+  remove(model: string, version: number): void {
+    const labels: Labels = { model, version };
+    const key = `${model}/${version}`;
+    const users = (this.#users.get(key) ?? 1) - 1;
+    this.#users.set(key, users);
+    if (users > 0) return;
+    this.#users.delete(key);
+    for (const family of Object.values(this.#counters)) family.remove(labels);
+    const { request, queue, infer, batch } = this.#own;
+    for (const family of [request, queue, infer, batch]) family.remove(labels);
+  }
+
+  refused(code: FaultCode): void {
+    this.#own.refusals.labels({ code: knownCodes.has(code) ? code : 'internal' }).add();
+  }
+}

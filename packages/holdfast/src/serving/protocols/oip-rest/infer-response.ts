@@ -1,0 +1,128 @@
+import type { Signature, Tensor } from '@holdfast/api';
+import { elementWriters } from '../../json/write-number.ts';
+import { badRequest, Refusal } from '../../refusal.ts';
+import type { Answer, EncodedAnswer } from '../protocol.ts';
+import { writeBinary } from './binary-tensors.ts';
+import type { InferRequest } from './infer-request.ts';
+
+/** What to answer: which outputs, and which of them as bytes. */
+export interface ResponsePlan {
+  readonly id: string | undefined;
+  readonly outputs: readonly { readonly name: string; readonly isBinary: boolean }[];
+}
+
+/** @throws Refusal `bad_request` when an unknown output is asked for, or FP16 as JSON */
+export function planResponse(
+  request: InferRequest,
+  model: string,
+  { outputs }: Pick<Signature, 'outputs'>,
+): ResponsePlan {
+  const asked = request.outputs ?? outputs.map(({ name }) => ({ name, isBinary: undefined }));
+  return {
+    id: request.id,
+    outputs: asked.map(({ name, isBinary = request.isBinaryOutput }) => {
+      const spec = outputs.find(output => output.name === name);
+      if (spec === undefined) throw badRequest(`unexpected inference output '${name}' for model '${model}'`);
+      if (spec.datatype === 'FP16' && !isBinary) {
+        throw badRequest(
+          `sending FP16 data via JSON is not supported. Please use the binary data format for output ${name}`,
+        );
+      }
+      return { name, isBinary };
+    }),
+  };
+}
+
+/** Elements written between two looks at the event loop. */
+const sliceElements = 65_536;
+const safeText = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+/** A JSON string; plain ASCII, by far the most common, without a call into the engine's serializer. */
+function quote(text: string): string {
+  return safeText.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve));
+}
+
+function header({ name, datatype, shape }: Tensor): string {
+  return `{"name":${quote(name)},"datatype":"${datatype}","shape":[${shape.join(',')}],`;
+}
+
+/** Writes the elements of one tensor, a slice per turn of the event loop when there are many. */
+function writeData(tensor: Tensor): string | Promise<string> {
+  const { datatype, data } = tensor;
+  if (datatype === 'FP16') throw new Refusal('internal', `output '${tensor.name}' has no JSON form`);
+  const write = elementWriters[datatype];
+  if (data.length <= sliceElements) return write(data, 0, data.length);
+  return (async () => {
+    const slices: string[] = [];
+    for (let from = 0; from < data.length; from += sliceElements) {
+      slices.push(write(data, from, Math.min(from + sliceElements, data.length)));
+      await nextTurn();
+    }
+    return slices.join(',');
+  })();
+}
+
+function head({ served, predictionId }: Answer, id: string | undefined): string {
+  const own = id === undefined ? '{' : `{"id":${quote(id)},`;
+  return `${own}"model_name":"${served.model}","model_version":"${served.version}","parameters":{"prediction_id":"${predictionId}"},"outputs":[`;
+}
+
+function outputNamed(answer: Answer, name: string): Tensor {
+  const tensor = answer.outputs.find(output => output.name === name);
+  if (tensor === undefined) throw new Refusal('inference_failed', `the model gave no output '${name}'`);
+  return tensor;
+}
+
+/** The answer as JSON or, where outputs are asked for as bytes, JSON followed by their bytes. */
+export function writeResponse(answer: Answer, plan: ResponsePlan): EncodedAnswer | Promise<EncodedAnswer> {
+  let text = head(answer, plan.id);
+  let isAscii = plan.id === undefined;
+  const binary: Buffer[] = [];
+  for (let i = 0; i < plan.outputs.length; i++) {
+    const { name, isBinary } = plan.outputs[i]!;
+    const tensor = outputNamed(answer, name);
+    if (i > 0) text += ',';
+    if (isBinary) {
+      const bytes = writeBinary(tensor);
+      binary.push(bytes);
+      text += `${header(tensor)}"parameters":{"binary_data_size":${bytes.length}}}`;
+      continue;
+    }
+    const elements = writeData(tensor);
+    if (typeof elements !== 'string') return writeLargeResponse(answer, plan);
+    if (tensor.datatype === 'BYTES' || !safeText.test(name)) isAscii = false;
+    text += `${header(tensor)}"data":[${elements}]}`;
+  }
+  return finish(`${text}]}`, isAscii, binary);
+}
+
+async function writeLargeResponse(answer: Answer, plan: ResponsePlan): Promise<EncodedAnswer> {
+  const parts = [head(answer, plan.id)];
+  const binary: Buffer[] = [];
+  for (const [index, { name, isBinary }] of plan.outputs.entries()) {
+    const tensor = outputNamed(answer, name);
+    if (index > 0) parts.push(',');
+    if (isBinary) {
+      const bytes = writeBinary(tensor);
+      binary.push(bytes);
+      parts.push(header(tensor), `"parameters":{"binary_data_size":${bytes.length}}}`);
+    } else parts.push(header(tensor), '"data":[', await writeData(tensor), ']}');
+  }
+  parts.push(']}');
+  return finish(parts.join(''), false, binary);
+}
+
+function finish(text: string, isAscii: boolean, binary: readonly Buffer[]): EncodedAnswer {
+  const binaryBytes = binary.reduce((sum, { length }) => sum + length, 0);
+  if (binaryBytes === 0) return { contentType: 'application/json', body: text, isAscii };
+  const json = Buffer.from(text, 'utf8');
+  return {
+    contentType: 'application/octet-stream',
+    headers: ['Inference-Header-Content-Length', String(json.length)],
+    body: Buffer.concat([json, ...binary], json.length + binaryBytes),
+  };
+}

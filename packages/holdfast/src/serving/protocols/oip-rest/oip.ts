@@ -1,0 +1,79 @@
+import type { Exchange } from '../../http/exchange.ts';
+import type { PredictionPath } from '../../prediction-path.ts';
+import type { ServedVersion } from '../../traffic/served-version.ts';
+import { parseSelector, type Traffic } from '../../traffic/traffic.ts';
+import { modelConfig, modelMetadata, serverMetadata } from './metadata.ts';
+import { oipPredict, unresolvedOip } from './predict.ts';
+import type { OipRoute } from './routes.ts';
+
+export interface OipOptions {
+  readonly path: PredictionPath;
+  readonly traffic: Traffic;
+  readonly serverVersion: string;
+  /** Whether requests would be answered now. */
+  readonly isReady: () => boolean;
+}
+
+function replyJson(exchange: Exchange, value: object, status = 200): void {
+  exchange.reply({ status, contentType: 'application/json', body: JSON.stringify(value) });
+}
+
+/** The Open Inference Protocol v2 over REST. */
+export class OipRest {
+  readonly #options: OipOptions;
+
+  constructor(options: OipOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Refusal */
+  async answer(exchange: Exchange, route: OipRoute): Promise<void> {
+    const { path, traffic, serverVersion, isReady } = this.#options;
+    switch (route.kind) {
+      case 'infer':
+        await path.predict(exchange, oipPredict, route.model, parseSelector(route.version));
+        return;
+      case 'live':
+        replyJson(exchange, { live: true });
+        return;
+      case 'ready': {
+        const ready = isReady();
+        replyJson(exchange, { ready }, ready ? 200 : 503);
+        return;
+      }
+      case 'server':
+        replyJson(exchange, serverMetadata(serverVersion));
+        return;
+      case 'models':
+        replyJson(exchange, { models: [...traffic.models.keys()].toSorted() });
+        return;
+      case 'model':
+      case 'config': {
+        const served = this.#find(route.model, route.version);
+        const model = traffic.models.get(route.model)!;
+        replyJson(exchange, route.kind === 'model' ? modelMetadata(model, served) : modelConfig(served));
+        return;
+      }
+      case 'model-ready':
+        this.#ready(route.model, route.version);
+        replyJson(exchange, { name: route.model, ready: true });
+        return;
+      default:
+        route satisfies never;
+    }
+  }
+
+  /** A version whether or not it is ready. */
+  #find(model: string, version: string | undefined): ServedVersion {
+    const selector = parseSelector(version);
+    const resolution = this.#options.traffic.resolve(model, selector);
+    if (resolution.kind === 'ready' || resolution.kind === 'not-ready') return resolution.served;
+    throw unresolvedOip(model, selector, resolution);
+  }
+
+  #ready(model: string, version: string | undefined): void {
+    const selector = parseSelector(version);
+    const resolution = this.#options.traffic.resolve(model, selector);
+    if (resolution.kind !== 'ready') throw unresolvedOip(model, selector, resolution);
+  }
+}

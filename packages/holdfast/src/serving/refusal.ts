@@ -1,0 +1,44 @@
+import { type FaultCode, faults, isFault } from '@holdfast/api';
+
+export interface RefusalOptions {
+  /** HTTP status where a protocol differs from the table of faults. */
+  readonly status?: number;
+  /** Seconds after which a retry may succeed. */
+  readonly retryAfterSeconds?: number;
+  readonly cause?: unknown;
+}
+
+/** A request that is answered with an error: a code of the table of faults, in the words of the caller's protocol. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly code: FaultCode;
+  readonly status: number;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: FaultCode, text: string, options: RefusalOptions = {}) {
+    super(text, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.status = options.status ?? faults[code].http;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}
+
+/** The caller's mistake, told as `text`. */
+export function badRequest(text: string): Refusal {
+  return new Refusal('bad_request', text);
+}
+
+const retryable: ReadonlySet<FaultCode> = new Set(['overloaded', 'runner_lost', 'version_not_ready', 'draining']);
+
+/** Any error as a refusal; what is neither a refusal nor a fault becomes `internal` under `errorId`. */
+export function asRefusal(error: unknown, errorId: string): Refusal {
+  if (error instanceof Refusal) return error;
+  if (isFault(error)) {
+    return new Refusal(
+      error.code,
+      error.message,
+      retryable.has(error.code) ? { retryAfterSeconds: 1, cause: error } : { cause: error },
+    );
+  }
+  return new Refusal('internal', faults.internal.say(errorId), { cause: error });
+}

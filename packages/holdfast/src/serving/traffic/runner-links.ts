@@ -1,0 +1,140 @@
+import type { Runner } from '../../runtime/index.ts';
+import type { Log } from '../../telemetry/index.ts';
+import type { FreeRunners } from '../batching/batcher.ts';
+
+export interface ConnectOptions {
+  /** For error sentences. */
+  readonly model: string;
+  /** A run longer than this is given up. */
+  readonly hangTimeoutMs: number;
+}
+
+/** A runner that may say whether its process is there; its runs wait for a process that is being replaced. */
+export interface ConnectedRunner extends Runner {
+  readonly isConnected?: boolean;
+}
+
+/** Opens the link to the runner process behind a Unix socket; rejects when none answers. */
+export type Connect = (socket: string, options: ConnectOptions) => Promise<ConnectedRunner>;
+
+export interface RunnerLinksOptions extends ConnectOptions {
+  readonly connect: Connect;
+  /** Called when a runner became free. */
+  readonly wake: () => void;
+  readonly log: Log;
+}
+
+/** A table is not held up longer than this by a runner that does not answer; its link is opened all the same. */
+const openTimeoutMs = 3000;
+const firstRetryMs = 50;
+const lastRetryMs = 2000;
+
+/** One socket: connected, or on the way to be. */
+interface Link {
+  readonly socket: string;
+  runner: ConnectedRunner | undefined;
+  isBusy: boolean;
+  /** No longer wanted: closed as soon as it is idle. */
+  isRetired: boolean;
+  readonly closed: PromiseWithResolvers<void>;
+  retryMs: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+function newLink(socket: string): Link {
+  return {
+    socket,
+    runner: undefined,
+    isBusy: false,
+    isRetired: false,
+    closed: Promise.withResolvers(),
+    retryMs: firstRetryMs,
+    timer: undefined,
+  };
+}
+
+/** The links of one version to its runner processes, each lent for one batch at a time. */
+export class RunnerLinks implements FreeRunners {
+  readonly #options: RunnerLinksOptions;
+  readonly #links = new Map<string, Link>();
+  readonly #lent = new Map<Runner, Link>();
+
+  constructor(options: RunnerLinksOptions) {
+    this.#options = options;
+  }
+
+  /** Opens links to the sockets that are new; settles when each is connected, was refused, or takes too long. */
+  async open(sockets: readonly string[]): Promise<void> {
+    const added = sockets.filter(socket => !this.#links.has(socket)).map(newLink);
+    if (added.length === 0) return;
+    for (const link of added) this.#links.set(link.socket, link);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>(resolve => {
+      timer = setTimeout(resolve, openTimeoutMs);
+    });
+    await Promise.race([Promise.all(added.map(link => this.#connect(link))), late]);
+    clearTimeout(timer);
+  }
+
+  /** Closes the links to all other sockets, each after the run it is in; settles when they are closed. */
+  async keepOnly(sockets: readonly string[]): Promise<void> {
+    const wanted = new Set(sockets);
+    const leaving = [...this.#links.values()].filter(link => !wanted.has(link.socket));
+    for (const link of leaving) {
+      this.#links.delete(link.socket);
+      link.isRetired = true;
+      clearTimeout(link.timer);
+      if (!link.isBusy) void this.#dispose(link);
+    }
+    await Promise.all(leaving.map(link => link.closed.promise));
+  }
+
+  async #connect(link: Link): Promise<void> {
+    const { connect, model, hangTimeoutMs, log, wake } = this.#options;
+    try {
+      link.runner = await connect(link.socket, { model, hangTimeoutMs });
+    } catch (error) {
+      if (link.isRetired) return;
+      log.warn({ model, socket: link.socket, error }, 'runner.unreachable');
+      link.timer = setTimeout(() => void this.#connect(link), link.retryMs);
+      link.timer.unref();
+      link.retryMs = Math.min(2 * link.retryMs, lastRetryMs);
+      return;
+    }
+    if (link.isRetired) await this.#dispose(link);
+    else wake();
+  }
+
+  take(): Runner | undefined {
+    let chosen: Link | undefined;
+    for (const link of this.#links.values()) {
+      if (link.isBusy || link.runner === undefined) continue;
+      chosen = link;
+      // A process that is being replaced is used only when there is no other: the run waits for it.
+      if (link.runner.isConnected !== false) break;
+    }
+    if (chosen?.runner === undefined) return undefined;
+    chosen.isBusy = true;
+    this.#lent.set(chosen.runner, chosen);
+    return chosen.runner;
+  }
+
+  giveBack(runner: Runner): void {
+    const link = this.#lent.get(runner);
+    if (link === undefined) return;
+    this.#lent.delete(runner);
+    link.isBusy = false;
+    if (link.isRetired) void this.#dispose(link);
+  }
+
+  async #dispose(link: Link): Promise<void> {
+    const { runner } = link;
+    link.runner = undefined;
+    try {
+      await runner?.[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#options.log.warn({ socket: link.socket, error }, 'runner.close_failed');
+    }
+    link.closed.resolve();
+  }
+}

@@ -1,0 +1,106 @@
+import type { Signature, VersionState } from '@holdfast/api';
+import type { Log } from '../../telemetry/index.ts';
+import { ShapeGate } from '../admission/shape-gate.ts';
+import { Batcher } from '../batching/batcher.ts';
+import type { ServingClock } from '../clock.ts';
+import type { ServingMetrics, VersionMetrics } from '../metrics.ts';
+import { Refusal } from '../refusal.ts';
+import type { RoutedVersion } from '../routing.ts';
+import { type Connect, RunnerLinks } from './runner-links.ts';
+
+export interface ServedVersionOptions {
+  readonly connect: Connect;
+  readonly metrics: ServingMetrics;
+  readonly clock: ServingClock;
+  readonly log: Log;
+}
+
+/** One routed version with all it needs to answer: gate, queue, links to its runners, numbers. */
+export class ServedVersion {
+  readonly model: string;
+  readonly version: number;
+  readonly signature: Signature;
+  readonly gate: ShapeGate;
+  readonly batcher: Batcher;
+  readonly numbers: VersionMetrics;
+  readonly #links: RunnerLinks;
+  readonly #metrics: ServingMetrics;
+  #routed: RoutedVersion;
+  #inFlight = 0;
+  #idle: PromiseWithResolvers<void> | undefined;
+
+  constructor(model: string, routed: RoutedVersion, { connect, metrics, clock, log }: ServedVersionOptions) {
+    this.model = model;
+    this.version = routed.version;
+    this.signature = routed.signature;
+    this.#routed = routed;
+    this.#metrics = metrics;
+    this.numbers = metrics.version(model, routed.version);
+    this.gate = new ShapeGate(model, routed.signature);
+    const wake = (): void => this.batcher.wake();
+    this.#links = new RunnerLinks({ connect, model, hangTimeoutMs: routed.hangTimeoutMs, wake, log });
+    this.batcher = new Batcher({
+      batching: routed.batching,
+      isBatchable: this.gate.isBatchable,
+      runners: this.#links,
+      clock,
+      observer: {
+        executed: rows => this.numbers.executed(rows),
+        unsplittable: () => log.warn({ model, version: routed.version }, 'batching.disabled'),
+      },
+    });
+  }
+
+  get state(): VersionState {
+    return this.#routed.state;
+  }
+
+  get routed(): RoutedVersion {
+    return this.#routed;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  enter(): void {
+    this.#inFlight++;
+  }
+
+  leave(): void {
+    this.#inFlight--;
+    if (this.#inFlight === 0) this.#idle?.resolve();
+  }
+
+  /** Settles when no request is inside. */
+  async whenIdle(): Promise<void> {
+    while (this.#inFlight > 0) {
+      this.#idle ??= Promise.withResolvers();
+      await this.#idle.promise;
+      this.#idle = undefined;
+    }
+  }
+
+  /** Opens what the next table asks for; the version answers as before meanwhile. */
+  async prepare(next: RoutedVersion): Promise<void> {
+    await this.#links.open(next.sockets);
+  }
+
+  /** The next table is in force. */
+  async apply(next: RoutedVersion): Promise<void> {
+    this.#routed = next;
+    this.batcher.batching = next.batching;
+    await this.#links.keepOnly(next.sockets);
+  }
+
+  /** After the last request left: gives back links and numbers. */
+  async close(): Promise<void> {
+    this.batcher.close(() => new Refusal('draining', 'the version was removed', { retryAfterSeconds: 1 }));
+    await this.#links.keepOnly([]);
+    this.#metrics.remove(this.model, this.version);
+  }
+
+  publishPending(): void {
+    this.#metrics.pending(this.model, this.version, this.batcher.pending);
+  }
+}
