@@ -161,3 +161,11 @@ export {
   wassersteinFromBins,
   wassersteinSorted,
 } from './two-sample/wasserstein.ts';
+export { Adwin, type AdwinOptions } from './stream/adwin.ts';
+export { Cusum, type CusumOptions } from './stream/cusum.ts';
+export { Ddm, type DdmOptions } from './stream/ddm.ts';
+export { Eddm, type EddmOptions } from './stream/eddm.ts';
+export { HddmA, type HddmOptions, HddmW, type HddmWOptions } from './stream/hddm.ts';
+export { Kswin, type KswinOptions } from './stream/kswin.ts';
+export { PageHinkley, type PageHinkleyOptions } from './stream/page-hinkley.ts';
+export type { StreamDetector, StreamSignal } from './stream/stream-detector.ts';
