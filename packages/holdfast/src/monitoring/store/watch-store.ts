@@ -1,0 +1,211 @@
+import type { Signature } from '@holdfast/api';
+import type { Kysely } from 'kysely';
+import { Profile } from '../profiles/profile.ts';
+import type { BaselineProfile } from '../profiles/reference.ts';
+import { ServiceProfile } from '../profiles/service-profile.ts';
+import { type VersionReference, versionReference } from '../profiles/version-reference.ts';
+import { LearningBuffer } from '../windows/learning-buffer.ts';
+import type { ClosedInSeries, MinuteDelta, ModelWatch, StoredModelState } from '../windows/model-watch.ts';
+import { Tally } from '../windows/tally.ts';
+import type { SeriesName } from '../windows/window-series.ts';
+import type { MonitoringTables } from './schema.ts';
+
+export type WatchDatabase = Kysely<MonitoringTables>;
+
+/** How a stored tally looks in a table. */
+export interface StoredTally {
+  readonly service: Uint8Array;
+  readonly reference_id: number | null;
+  readonly profile: Uint8Array | null;
+}
+
+export function encodeTally(tally: Tally): StoredTally {
+  return {
+    service: tally.service.encode(),
+    reference_id: tally.reference?.id ?? null,
+    profile: tally.profile?.encode() ?? null,
+  };
+}
+
+/** A profile whose reference is gone cannot be read any more and is left out. */
+export function decodeTally(stored: StoredTally, references: ReadonlyMap<number, VersionReference>): Tally {
+  const service = ServiceProfile.decode(stored.service);
+  const reference = stored.reference_id === null ? undefined : references.get(stored.reference_id);
+  if (reference === undefined || stored.profile === null) return new Tally(service);
+  return new Tally(service, reference, Profile.decode(reference.plan, stored.profile));
+}
+
+/** A reference that is kept in the database, with what tells it from others of its version. */
+export interface StoredReference extends VersionReference {
+  readonly version: number;
+  readonly digest: string;
+}
+
+/** All references of a model by id. */
+export async function loadReferences(db: WatchDatabase, model: string): Promise<Map<number, StoredReference>> {
+  const rows = await db.selectFrom('watch_reference').selectAll().where('model', '=', model).orderBy('id').execute();
+  return new Map(
+    rows.map(row => {
+      const baseline: BaselineProfile = JSON.parse(row.profile);
+      return [row.id, { ...versionReference(row.id, baseline), version: row.version, digest: row.digest }];
+    }),
+  );
+}
+
+export async function nextReferenceId(db: WatchDatabase): Promise<number> {
+  const { last } = await db
+    .selectFrom('watch_reference')
+    .select(({ fn }) => fn.max('id').as('last'))
+    .executeTakeFirstOrThrow();
+  return Number(last ?? 0) + 1;
+}
+
+export async function saveReference(db: WatchDatabase, model: string, reference: StoredReference): Promise<void> {
+  const { id, version, digest, baseline } = reference;
+  const { source, rows } = baseline;
+  await db
+    .insertInto('watch_reference')
+    .values({ id, model, version, digest, source, rows, profile: JSON.stringify(baseline) })
+    .execute();
+}
+
+export async function loadModelState(db: WatchDatabase, model: string): Promise<StoredModelState | undefined> {
+  const row = await db.selectFrom('watch_model').select('state').where('model', '=', model).executeTakeFirst();
+  if (row === undefined) return undefined;
+  const state: StoredModelState = JSON.parse(row.state);
+  return state;
+}
+
+/** One version's share of an open window. */
+export interface StoredOpenWindow {
+  readonly series: SeriesName;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly version: number;
+  readonly tally: Tally;
+}
+
+export async function loadOpenWindows(
+  db: WatchDatabase,
+  model: string,
+  references: ReadonlyMap<number, VersionReference>,
+): Promise<readonly StoredOpenWindow[]> {
+  const rows = await db.selectFrom('watch_open').selectAll().where('model', '=', model).execute();
+  return rows.map(row => ({
+    series: row.series === 'performance' ? 'performance' : 'window',
+    startMs: row.start_ms,
+    endMs: row.end_ms,
+    version: row.version,
+    tally: decodeTally(row, references),
+  }));
+}
+
+export async function loadLearning(
+  db: WatchDatabase,
+  model: string,
+  version: number,
+  signature: Signature,
+): Promise<LearningBuffer | undefined> {
+  const row = await db
+    .selectFrom('watch_learning')
+    .select('payload')
+    .where('model', '=', model)
+    .where('version', '=', version)
+    .executeTakeFirst();
+  return row && LearningBuffer.decode(signature, row.payload);
+}
+
+export async function saveLearning(
+  db: WatchDatabase,
+  model: string,
+  version: number,
+  learning: LearningBuffer | undefined,
+): Promise<void> {
+  if (learning === undefined) {
+    await db.deleteFrom('watch_learning').where('model', '=', model).where('version', '=', version).execute();
+    return;
+  }
+  const values = { model, version, rows: learning.rows, payload: learning.encode() };
+  await db.insertInto('watch_learning').values(values).orReplace().execute();
+}
+
+/** Stores the state of a model: its clock, and its open windows as they are now. */
+export async function saveModel(db: WatchDatabase, watch: ModelWatch): Promise<void> {
+  const { model } = watch;
+  const state = watch.state();
+  await db
+    .insertInto('watch_model')
+    .values({ model, clock: state.clock.kind, state: JSON.stringify(state) })
+    .orReplace()
+    .execute();
+  await db.deleteFrom('watch_open').where('model', '=', model).execute();
+  for (const { series, window } of watch.open()) {
+    for (const [version, tally] of window.versions) {
+      await db
+        .insertInto('watch_open')
+        .values({ model, version, series, start_ms: window.startMs, end_ms: window.endMs, ...encodeTally(tally) })
+        .execute();
+    }
+  }
+}
+
+/** Adds what was seen since the last time to the stored minutes. */
+export async function saveMinutes(
+  db: WatchDatabase,
+  model: string,
+  bucketMs: number,
+  deltas: readonly MinuteDelta[],
+  references: ReadonlyMap<number, VersionReference>,
+): Promise<void> {
+  for (const { version, startMs, tally } of deltas) {
+    const stored = await db
+      .selectFrom('watch_minute')
+      .select(['service', 'reference_id', 'profile'])
+      .where('model', '=', model)
+      .where('start_ms', '=', startMs)
+      .where('bucket_ms', '=', bucketMs)
+      .where('version', '=', version)
+      .executeTakeFirst();
+    const merged = stored === undefined ? tally : decodeTally(stored, references).merge(tally);
+    await db
+      .insertInto('watch_minute')
+      .values({ model, version, bucket_ms: bucketMs, start_ms: startMs, ...encodeTally(merged) })
+      .orReplace()
+      .execute();
+  }
+}
+
+/** The version that stands for a window in which no version had traffic. */
+export const noVersion = 0;
+
+/** Stores windows that closed, to be judged. A window that is there already is left as it is. */
+export async function saveClosed(db: WatchDatabase, model: string, closed: readonly ClosedInSeries[]): Promise<void> {
+  for (const { series, window } of closed) {
+    const shared = { model, series, start_ms: window.startMs, end_ms: window.endMs, judged_at_ms: null };
+    const versions = window.versions.size > 0 ? window.versions : new Map([[noVersion, new Tally()]]);
+    for (const [version, tally] of versions) {
+      await db
+        .insertInto('watch_window')
+        .values({ ...shared, version, rows: tally.service.rows, ...encodeTally(tally) })
+        .onConflict(conflict => conflict.doNothing())
+        .execute();
+    }
+  }
+}
+
+export async function loadProgress(db: WatchDatabase): Promise<Readonly<Record<string, number>>> {
+  const rows = await db.selectFrom('watch_progress').selectAll().execute();
+  return Object.fromEntries(rows.map(row => [row.segment, row.consumed]));
+}
+
+/** Stores how far the log was read; segments that no longer exist are forgotten. */
+export async function saveProgress(db: WatchDatabase, watermarks: Readonly<Record<string, number>>): Promise<void> {
+  const before = await loadProgress(db);
+  for (const [segment, consumed] of Object.entries(watermarks)) {
+    if (before[segment] === consumed) continue;
+    await db.insertInto('watch_progress').values({ segment, consumed }).orReplace().execute();
+  }
+  for (const segment of Object.keys(before)) {
+    if (!(segment in watermarks)) await db.deleteFrom('watch_progress').where('segment', '=', segment).execute();
+  }
+}
