@@ -78,6 +78,13 @@ export {
   type PreparedBaseline,
   prepareBaseline,
 } from './drift/report.ts';
+export type { Interval } from './intervals/interval.ts';
+export {
+  clopperPearsonInterval,
+  newcombeInterval,
+  type ProportionCounts,
+  wilsonInterval,
+} from './intervals/proportion.ts';
 export { kolmogorovFiniteSf, smirnovSf } from './kolmogorov-finite.ts';
 export {
   accuracy,
@@ -121,6 +128,25 @@ export {
   quantileSorted,
 } from './quantile-bins.ts';
 export { createRng, type Rng } from './rng.ts';
+export {
+  BoundedMeanSequence,
+  type MeanSequenceOptions,
+  meanConfidenceSequence,
+  meanDifferenceConfidenceSequence,
+  mixtureRadius,
+} from './sequential/mean-sequence.ts';
+export {
+  differenceConfidenceSequence,
+  excessEValue,
+  proportionConfidenceSequence,
+} from './sequential/proportion-sequence.ts';
+export {
+  type KllOptions,
+  KllSketch,
+  type KllSnapshot,
+  ksOfSketches,
+  type WeightedValues,
+} from './sketch/kll-sketch.ts';
 export { type Numbers, type SortedValues, sortValues } from './sorting.ts';
 export {
   betaI,
@@ -140,6 +166,14 @@ export {
   normalTwoSided,
   studentTSf,
 } from './special.ts';
+export { Adwin, type AdwinOptions } from './stream/adwin.ts';
+export { Cusum, type CusumOptions } from './stream/cusum.ts';
+export { Ddm, type DdmOptions } from './stream/ddm.ts';
+export { Eddm, type EddmOptions } from './stream/eddm.ts';
+export { HddmA, type HddmOptions, HddmW, type HddmWOptions } from './stream/hddm.ts';
+export { Kswin, type KswinOptions } from './stream/kswin.ts';
+export { PageHinkley, type PageHinkleyOptions } from './stream/page-hinkley.ts';
+export type { StreamDetector, StreamSignal } from './stream/stream-detector.ts';
 export { type AndersonDarlingResult, andersonDarling } from './two-sample/anderson-darling.ts';
 export { type CramerVonMisesOptions, cramerVonMises } from './two-sample/cramer-von-mises.ts';
 export { eppsSingleton } from './two-sample/epps-singleton.ts';
@@ -161,11 +195,3 @@ export {
   wassersteinFromBins,
   wassersteinSorted,
 } from './two-sample/wasserstein.ts';
-export { Adwin, type AdwinOptions } from './stream/adwin.ts';
-export { Cusum, type CusumOptions } from './stream/cusum.ts';
-export { Ddm, type DdmOptions } from './stream/ddm.ts';
-export { Eddm, type EddmOptions } from './stream/eddm.ts';
-export { HddmA, type HddmOptions, HddmW, type HddmWOptions } from './stream/hddm.ts';
-export { Kswin, type KswinOptions } from './stream/kswin.ts';
-export { PageHinkley, type PageHinkleyOptions } from './stream/page-hinkley.ts';
-export type { StreamDetector, StreamSignal } from './stream/stream-detector.ts';
