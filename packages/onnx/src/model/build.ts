@@ -2,6 +2,7 @@ import {
   type AttributeProto,
   attributeType,
   dataType,
+  type GraphProto,
   type ModelProto,
   type NodeProto,
   type StringEntry,
@@ -17,6 +18,7 @@ export type AttributeValue =
   | number
   | string
   | TensorProto
+  | GraphProto
   | readonly bigint[]
   | Float32Array
   | BigInt64Array
@@ -61,7 +63,9 @@ export function buildTensor(name: string, type: BuildType, dims: readonly number
       name,
       dims: shape,
       dataType: dataType.string,
-      stringData: Array.from(values, text => encoder.encode(String(text))),
+      stringData: Array.from<bigint | boolean | number | string, string>(values, String).map(text =>
+        encoder.encode(text),
+      ),
     };
   return { ...empty, name, dims: shape, dataType: dataType[type], rawData: rawElements(type, values), stringData: [] };
 }
@@ -91,6 +95,7 @@ export function buildAttribute(name: string, value: AttributeValue): AttributePr
   if (typeof value === 'string') return { ...base, type: attributeType.string, s: encoder.encode(value) };
   if (value instanceof Float32Array) return { ...base, type: attributeType.floats, floats: value };
   if (value instanceof BigInt64Array) return { ...base, type: attributeType.ints, ints: value };
+  if ('initializers' in value && 'sparseInitializers' in value) return { ...base, type: attributeType.graph, g: value };
   if ('dataType' in value) return { ...base, type: attributeType.tensor, t: value };
   const items: readonly (bigint | string)[] = value;
   const texts = items.filter(item => typeof item === 'string');

@@ -1,0 +1,375 @@
+/**
+ * Converts every fixture of the shared model collection, runs the result and compares it with the reference outputs
+ * the collection ships. Prints one line per fixture and a table per format.
+ *
+ *   node --conditions=source bench/convert.ts [format...] [--fail] [--only NAME]
+ */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { convert, OnnxError, type SourceFile } from '@holdfast/onnx';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+
+interface Entry {
+  readonly name: string;
+  readonly format: string;
+  readonly model_files?: readonly string[];
+  readonly expect?: string;
+  readonly must_mention?: readonly string[];
+}
+
+interface Case {
+  readonly inputs: Readonly<Record<string, Values>>;
+  readonly outputs: Readonly<Record<string, Values>>;
+}
+
+interface Values {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly data?: readonly (number | string)[];
+  readonly file?: string;
+}
+
+interface Row {
+  readonly file: string;
+  readonly format: string;
+  readonly status: 'converted' | 'refused' | 'wrong' | 'crashed';
+  readonly difference?: number;
+  readonly note: string;
+  readonly ms: number;
+}
+
+const root = resolve(import.meta.dirname, '../../shared/models');
+const numeric = (value: number | string | boolean): number =>
+  value === 'NaN'
+    ? Number.NaN
+    : value === 'Infinity'
+      ? Number.POSITIVE_INFINITY
+      : value === '-Infinity'
+        ? Number.NEGATIVE_INFINITY
+        : Number(value);
+
+function readCase(folder: string): Case | undefined {
+  const path = join(folder, 'io/case0.json');
+  if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Case;
+  return undefined;
+}
+
+/** Inputs of a fixture laid out as the converted model wants them. */
+function feeds(session: InferenceSession, given: Case['inputs'], folder: string): Record<string, Tensor> {
+  const names = Object.keys(given);
+  return Object.fromEntries(
+    session.inputNames.map((name, i) => {
+      const meta = session.inputMetadata[i]!;
+      const source = given[name] ?? given[names[i] ?? ''];
+      if (!meta.isTensor) throw new Error(`input ${name} is no tensor`);
+      if (source === undefined || (session.inputNames.length === 1 && names.length > 1))
+        return [name, joined(given, meta.type)];
+      return [name, tensor(source, meta.type, meta.shape.length, folder)];
+    }),
+  );
+}
+
+/** Columns given one by one, side by side as one matrix. */
+function joined(given: Case['inputs'], type: string): Tensor {
+  const columns = Object.values(given);
+  const rows = columns[0]?.shape[0] ?? 0;
+  const values = Array.from({ length: rows * columns.length }, (_, i) =>
+    numeric(columns[i % columns.length]!.data![Math.floor(i / columns.length)]!),
+  );
+  return type === 'float32'
+    ? new Tensor('float32', Float32Array.from(values), [rows, columns.length])
+    : new Tensor('float64', Float64Array.from(values), [rows, columns.length]);
+}
+
+function plainData(values: Values, folder: string): readonly (number | string)[] {
+  if (values.data !== undefined) return values.data;
+  const bytes = readFileSync(join(folder, 'io', values.file ?? ''));
+  const copy = new Uint8Array(bytes).buffer;
+  const types: Readonly<Record<string, (buffer: ArrayBuffer) => ArrayLike<number | bigint>>> = {
+    float32: buffer => new Float32Array(buffer),
+    float64: buffer => new Float64Array(buffer),
+    int32: buffer => new Int32Array(buffer),
+    int64: buffer => new BigInt64Array(buffer),
+    uint8: buffer => new Uint8Array(buffer),
+    int8: buffer => new Int8Array(buffer),
+  };
+  const read = types[values.dtype];
+  if (read === undefined) throw new Error(`unknown dtype ${values.dtype}`);
+  return Array.from(read(copy), Number);
+}
+
+function tensor(values: Values, type: string, rank: number, folder: string): Tensor {
+  const data = plainData(values, folder);
+  const shape = rank === values.shape.length + 1 ? [...values.shape, 1] : [...values.shape];
+  if (type === 'string')
+    return new Tensor(
+      'string',
+      data.map(item => (item === 'NaN' || item === null ? '' : String(item))),
+      shape,
+    );
+  if (type === 'int64')
+    return new Tensor(
+      'int64',
+      BigInt64Array.from(data, item => BigInt(item)),
+      shape,
+    );
+  if (type === 'int32') return new Tensor('int32', Int32Array.from(data, numeric), shape);
+  if (type === 'float64') return new Tensor('float64', Float64Array.from(data, numeric), shape);
+  if (type === 'uint8') return new Tensor('uint8', Uint8Array.from(data, numeric), shape);
+  if (type === 'int8') return new Tensor('int8', Int8Array.from(data, numeric), shape);
+  if (type === 'bool') return new Tensor('bool', Uint8Array.from(data, numeric), shape);
+  return new Tensor('float32', Float32Array.from(data, numeric), shape);
+}
+
+/** Our output that answers a reference output, by meaning. */
+const aliases: Readonly<Record<string, readonly string[]>> = {
+  predict: ['label', 'prediction', 'probabilities', 'probability'],
+  predict_proba: ['probabilities'],
+  decision_function: ['scores', 'score'],
+  transform: ['transformed', 'distances'],
+  margin: ['margin'],
+};
+
+interface Comparison {
+  readonly compared: number;
+  readonly worst: number;
+  readonly wrongLabels: number;
+}
+
+function compare(results: InferenceSession.OnnxValueMapType, expected: Case['outputs'], folder: string): Comparison {
+  let compared = 0;
+  let worst = 0;
+  let wrongLabels = 0;
+  const names = Object.keys(results);
+  for (const [name, reference] of Object.entries(expected)) {
+    const candidates = [name, ...(aliases[name] ?? [])];
+    const data = plainData(reference, folder);
+    const found =
+      candidates.map(item => results[item]).find(item => item !== undefined && item.data.length === data.length) ??
+      positional(results, names, expected, name, data.length);
+    if (found === undefined) continue;
+    compared++;
+    for (let i = 0; i < data.length; i++) {
+      const ours = found.data[i] as number | bigint | string;
+      if (typeof ours === 'string') {
+        if (ours !== String(data[i])) wrongLabels++;
+        continue;
+      }
+      const theirs = numeric(data[i]!);
+      const mine = Number(ours);
+      if (Number.isNaN(theirs) && Number.isNaN(mine)) continue;
+      const difference = Math.abs(mine - theirs) / Math.max(1, Math.abs(theirs));
+      if (mine !== theirs) worst = Math.max(worst, Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
+    }
+  }
+  return { compared, worst, wrongLabels };
+}
+
+/** Outputs without a known name are paired in order when both sides have as many. */
+function positional(
+  results: InferenceSession.OnnxValueMapType,
+  names: readonly string[],
+  expected: Case['outputs'],
+  name: string,
+  length: number,
+): InferenceSession.OnnxValueMapType[string] | undefined {
+  if (name in aliases) return undefined;
+  const keys = Object.keys(expected);
+  if (keys.length !== names.length) return undefined;
+  const found = results[names[keys.indexOf(name)]!];
+  return found?.data.length === length ? found : undefined;
+}
+
+const bars: Readonly<Record<string, number>> = {
+  sklearn: 1e-6,
+  xgboost: 1e-6,
+  lightgbm: 1e-6,
+  keras: 1e-4,
+  tfjs: 1e-4,
+  tflite: 1e-4,
+  catboost: 1e-6,
+};
+
+async function tryFixture(entry: Entry, file: string): Promise<Row> {
+  const folder = join(root, entry.format, entry.name);
+  const started = performance.now();
+  const done = (status: Row['status'], note: string, difference?: number): Row => ({
+    file: `${entry.format}/${entry.name}/${file}`,
+    format: entry.format,
+    status,
+    note,
+    ms: performance.now() - started,
+    ...(difference === undefined ? {} : { difference }),
+  });
+  try {
+    const source = sourceFiles(folder, file);
+    const { model, report } = await convert(source);
+    const again = await convert(source);
+    if (Buffer.compare(model, again.model) !== 0) return done('wrong', 'not deterministic');
+    const ms = performance.now() - started;
+    const session = await InferenceSession.create(model, { logSeverityLevel: 4 });
+    const reference = readCase(folder) ?? readTable(folder);
+    if (reference === undefined) return { ...done('converted', 'no reference'), ms };
+    const results = await session.run(feeds(session, reference.inputs, folder));
+    const { compared, worst, wrongLabels } = compare(results, reference.outputs, folder);
+    const bar = bars[entry.format] ?? 1e-4;
+    if (compared === 0)
+      return done(
+        'wrong',
+        `nothing to compare: ours ${session.outputNames.join(',')}, theirs ${Object.keys(reference.outputs).join(',')}`,
+      );
+    const note = `${report.source.modelClass} ${report.source.frameworkVersion ?? ''} ${compared}/${Object.keys(reference.outputs).length} outputs${report.notes.length > 0 ? `, ${report.notes.length} notes` : ''}`;
+    await session.release();
+    return {
+      ...done(
+        worst > bar || wrongLabels > 0 ? 'wrong' : 'converted',
+        wrongLabels > 0 ? `${wrongLabels} wrong labels; ${note}` : note,
+        worst,
+      ),
+      ms,
+    };
+  } catch (error) {
+    if (error instanceof OnnxError) return done('refused', `${error.code}: ${error.message}`);
+    return done('crashed', error instanceof Error ? (error.stack ?? error.message).slice(0, 600) : String(error));
+  }
+}
+
+/** References that come as tab-separated features and predictions, or libsvm rows. */
+function readTable(folder: string): Case | undefined {
+  const io = join(folder, 'io');
+  if (!existsSync(io)) return undefined;
+  const files = readdirSync(io);
+  const lines = (name: string): string[] => readFileSync(join(io, name), 'utf8').trim().split(/\r?\n/).slice(0, 2000);
+  const numbers = (line: string): number[] =>
+    line
+      .trim()
+      .split(/[\t ,]+/)
+      .map(Number);
+  const predictions = files.find(name => name.startsWith('predictions'));
+  if (predictions === undefined) return undefined;
+  const outputs = lines(predictions).map(numbers);
+  if (files.includes('features.tsv')) {
+    const rows = lines('features.tsv').map(numbers).slice(0, outputs.length);
+    return tableCase(rows, outputs);
+  }
+  if (files.includes('features.libsvm')) {
+    const sparse = lines('features.libsvm').map(line =>
+      line
+        .trim()
+        .split(' ')
+        .slice(1)
+        .map(pair => pair.split(':').map(Number)),
+    );
+    return tableCase(
+      sparse
+        .slice(0, outputs.length)
+        .map(row => new Map(row.map(([at, value]) => [at!, value!])))
+        .map(row => Array.from({ length: sparseWidth }, (_, i) => row.get(i) ?? Number.NaN)),
+      outputs,
+    );
+  }
+  return undefined;
+}
+
+const sparseWidth = 127;
+
+function tableCase(rows: readonly (readonly number[])[], outputs: readonly (readonly number[])[]): Case {
+  return {
+    inputs: { X: { dtype: 'float64', shape: [rows.length, rows[0]?.length ?? 0], data: rows.flat() } },
+    outputs: { predict: { dtype: 'float64', shape: [outputs.length, outputs[0]?.length ?? 1], data: outputs.flat() } },
+  };
+}
+
+/** One file, or a folder with everything the model consists of. */
+function sourceFiles(folder: string, file: string): Uint8Array | SourceFile[] {
+  const path = join(folder, file);
+  const needsSiblings =
+    /(\.json$|\.pb$)/.test(file) && readdirSync(folder).some(name => name.endsWith('.bin') || name === 'variables');
+  if (!needsSiblings && !statSync(path).isDirectory()) return new Uint8Array(readFileSync(path));
+  const found: SourceFile[] = [];
+  const walk = (relative: string): void => {
+    for (const name of readdirSync(join(folder, relative)).sort()) {
+      const inner = relative === '' ? name : `${relative}/${name}`;
+      if (inner === 'io') continue;
+      if (statSync(join(folder, inner)).isDirectory()) walk(inner);
+      else found.push({ name: inner, bytes: new Uint8Array(readFileSync(join(folder, inner))) });
+    }
+  };
+  walk('');
+  return found.sort((a, b) => Number(b.name === file) - Number(a.name === file));
+}
+
+async function tryHostile(entry: Entry): Promise<Row> {
+  const path = join(root, 'hostile', entry.name);
+  const started = performance.now();
+  const done = (status: Row['status'], note: string): Row => ({
+    file: `hostile/${entry.name}`,
+    format: entry.format,
+    status,
+    note,
+    ms: performance.now() - started,
+  });
+  try {
+    const source = statSync(path).isDirectory()
+      ? readdirSync(path).map(name => ({ name, bytes: new Uint8Array(readFileSync(join(path, name))) }))
+      : new Uint8Array(readFileSync(path));
+    await convert(source);
+    return done(entry.expect === 'reject' ? 'wrong' : 'converted', 'accepted');
+  } catch (error) {
+    if (!(error instanceof OnnxError))
+      return done('crashed', error instanceof Error ? (error.stack ?? error.message).slice(0, 400) : String(error));
+    const text = `${error.message} ${error.node ?? ''} ${error.op ?? ''}`;
+    const missing = (entry.must_mention ?? []).filter(
+      words => !words.split('|').some(word => text.toLowerCase().includes(word.toLowerCase())),
+    );
+    if (entry.expect === 'accept') return done('wrong', `refused: ${error.message}`);
+    return done(
+      missing.length > 0 ? 'wrong' : 'refused',
+      `${missing.length > 0 ? `does not mention ${missing.join(' and ')}; ` : ''}${error.code}: ${error.message}`,
+    );
+  }
+}
+
+async function main(): Promise<void> {
+  if (!existsSync(join(root, 'MANIFEST.json'))) {
+    console.error(`No model collection at ${root}; nothing to do.`);
+    return;
+  }
+  const args = process.argv.slice(2);
+  const only = args.includes('--only') ? args[args.indexOf('--only') + 1] : undefined;
+  const formats = args.filter((arg, i) => !arg.startsWith('--') && args[i - 1] !== '--only');
+  const { entries } = JSON.parse(readFileSync(join(root, 'MANIFEST.json'), 'utf8')) as { entries: readonly Entry[] };
+  const rows: Row[] = [];
+  for (const entry of entries) {
+    if (formats.length > 0 && !formats.includes(entry.format.split('/')[0]!)) continue;
+    if (only !== undefined && !entry.name.includes(only)) continue;
+    if (entry.format === 'onnx' || entry.format === 'hostile/onnx') continue;
+    if (entry.format.startsWith('hostile')) rows.push(await tryHostile(entry));
+    else for (const file of entry.model_files ?? []) rows.push(await tryFixture(entry, file));
+    print(rows.at(-1), args.includes('--quiet'));
+  }
+  summary(rows);
+  if (rows.some(row => row.status === 'wrong' || row.status === 'crashed')) process.exitCode = 1;
+}
+
+function print(row: Row | undefined, isQuiet: boolean): void {
+  if (row === undefined || (isQuiet && row.status !== 'wrong' && row.status !== 'crashed')) return;
+  const difference = row.difference === undefined ? '' : row.difference.toExponential(1);
+  console.log(
+    `${row.status.padEnd(9)} ${difference.padStart(8)} ${row.ms.toFixed(0).padStart(5)} ms  ${row.file}  ${row.note}`,
+  );
+}
+
+function summary(rows: readonly Row[]): void {
+  console.log('\nformat               converted  refused  wrong  largest difference  bar');
+  for (const format of [...new Set(rows.map(row => row.format))]) {
+    const own = rows.filter(row => row.format === format);
+    const count = (status: Row['status']): number => own.filter(row => row.status === status).length;
+    const worst = Math.max(0, ...own.map(row => row.difference ?? 0));
+    console.log(
+      `${format.padEnd(20)} ${String(count('converted')).padStart(9)} ${String(count('refused')).padStart(8)} ${String(count('wrong') + count('crashed')).padStart(6)}  ${worst.toExponential(1).padStart(18)}  ${bars[format] ?? '-'}`,
+    );
+  }
+}
+
+await main();
