@@ -1,6 +1,5 @@
-export type { GroundTruth, ScoredSpan, TruthSpan } from './ground-truth.ts';
+export type { GroundTruth, JoinedWindow, TruthSpan } from './ground-truth.ts';
 export type { MonitoredModel } from './monitored-model.ts';
-export type { ScoredRows } from './performance/scored-rows.ts';
 export type { BaselineProfile } from './profiles/reference.ts';
 export { MonitoringReader, type MonitoringSummary, type TimeRange, type VerdictFilter } from './reader.ts';
 export { type MonitoringTables, monitoringMigrations } from './store/schema.ts';

@@ -1,26 +1,23 @@
 import { type LiveEvent, parseModelName } from '@holdfast/api';
-import type { ErrorChunk, LogChunk, LogFollower, PredictionChunk, Watermarks } from '../predlog/index.ts';
+import { type ErrorChunk, isConsumed, type LogChunk, type PredictionChunk, type Watermarks } from '../predlog/index.ts';
 import type { Log } from '../telemetry/index.ts';
-import type { GroundTruth } from './ground-truth.ts';
+import type { ChunkSource, GroundTruth, TruthSpan } from './ground-truth.ts';
 import { Judge } from './judge.ts';
 import { ModelEntry } from './model-entry.ts';
 import type { MonitoredModel } from './monitored-model.ts';
-import { loadProgress, nextReferenceId, saveProgress, type WatchDatabase } from './store/watch-store.ts';
+import { loadProgress, nextReferenceId, pruneProgress, saveProgress, type WatchDatabase } from './store/watch-store.ts';
 
 /** Follows the prediction log and keeps everything that is derived from it. */
 export interface Watcher extends AsyncDisposable {
-  /** Reads what is new, stores it, judges what closed; true when there was something to do. */
+  /** Reads what is new, stores what follows from it, judges what closed; true when there was something to do. */
   step(): Promise<boolean>;
-  /** Segments whose every byte is consumed and stored, to be sealed. */
-  readonly consumed: Watermarks;
 }
 
 export interface WatcherOptions {
   readonly db: WatchDatabase;
-  /** Opens the log behind the given progress. */
-  readonly follow: (from: Watermarks) => LogFollower;
+  readonly follower: ChunkSource;
   readonly truth: GroundTruth;
-  /** All versions to watch, as they are now. */
+  /** All versions to watch, as they are now; a changed list is a new array. */
   readonly models: () => readonly MonitoredModel[];
   /** Wall clock, ms since epoch. */
   readonly clock: () => number;
@@ -30,6 +27,10 @@ export interface WatcherOptions {
   readonly seed?: number;
   /** How long to wait when there was nothing to do. @default 500 */
   readonly pollMs?: number;
+  /** How often finished segments are sealed. @default 5 s */
+  readonly sealEveryMs?: number;
+  /** How often sealed files are tidied. @default 1 min */
+  readonly tidyEveryMs?: number;
 }
 
 /** A chunk of a version nobody told us about waits this long for its registration to arrive. */
@@ -37,28 +38,31 @@ const unknownPatienceMs = 5000;
 
 /** Reads the stored progress and makes a watcher that moves only when it is stepped. */
 export async function openWatcher(options: WatcherOptions): Promise<Watcher> {
-  const follower = options.follow(await loadProgress(options.db));
-  const nextId = await nextReferenceId(options.db);
-  return new LogWatcher(options, follower, nextId);
+  return new LogWatcher(options, await loadProgress(options.db), await nextReferenceId(options.db));
 }
 
 class LogWatcher implements Watcher {
   readonly #options: WatcherOptions;
-  #follower: LogFollower;
+  readonly #judge: Judge;
   #nextId: number;
   #models: readonly MonitoredModel[] = [];
-  #entries = new Map<string, ModelEntry>();
-  /** Chunks read but not yet stored, because their version is not known. */
-  #waiting: readonly LogChunk[] = [];
-  #waitingSinceMs: number | undefined;
-  #consumed: Watermarks;
-  readonly #judge: Judge;
+  readonly #entries = new Map<string, ModelEntry>();
+  /** What the database was derived from. */
+  #progress: Watermarks;
+  /** Chunks that the history has and the database does not yet. */
+  #pending: readonly LogChunk[] = [];
+  /** Where ground truth changed and the database does not say so yet. */
+  #spans: readonly TruthSpan[] = [];
+  #unknownSinceMs: number | undefined;
+  #sealedMs: number;
+  #tidiedMs: number;
 
-  constructor(options: WatcherOptions, follower: LogFollower, nextId: number) {
+  constructor(options: WatcherOptions, progress: Watermarks, nextId: number) {
     this.#options = options;
-    this.#follower = follower;
-    this.#consumed = follower.watermarks;
+    this.#progress = progress;
     this.#nextId = nextId;
+    this.#sealedMs = options.clock();
+    this.#tidiedMs = options.clock();
     this.#judge = new Judge({
       db: options.db,
       truth: options.truth,
@@ -77,30 +81,24 @@ class LogWatcher implements Watcher {
     });
   }
 
-  get consumed(): Watermarks {
-    return this.#consumed;
-  }
-
   async step(): Promise<boolean> {
     try {
       await this.#refreshModels();
-      const read = await this.#ingest();
+      const read = await this.#readOn();
       const judged = await this.#judge.step();
+      await this.#keepHouse();
       return read || judged;
     } catch (error) {
-      await this.#startOver();
+      await this.#forget();
       throw error;
     }
   }
 
-  /** Forgets what is in memory and not stored: the log is read again from where the database stands. */
-  async #startOver(): Promise<void> {
+  /** Drops what is in memory and not stored; the next step starts from the database, and from the pending chunks. */
+  async #forget(): Promise<void> {
     this.#entries.clear();
     this.#models = [];
-    this.#waiting = [];
-    const progress = await loadProgress(this.#options.db);
-    this.#follower = this.#options.follow(progress);
-    this.#consumed = progress;
+    this.#progress = await loadProgress(this.#options.db);
     this.#nextId = await nextReferenceId(this.#options.db);
   }
 
@@ -117,36 +115,42 @@ class LogWatcher implements Watcher {
     this.#models = models;
   }
 
-  /** Reads new chunks and stores what they change, with the progress, in one transaction. */
-  async #ingest(): Promise<boolean> {
-    const { db, clock, truth } = this.#options;
-    const isRetry = this.#waiting.length > 0;
-    const chunks = isRetry ? this.#waiting : await this.#follower.readNew();
-    if (this.#mustWait(chunks)) return false;
-    for (const chunk of chunks) this.#add(chunk);
-    const isCaughtUp = chunks.length === 0;
+  /** Reads new chunks and stores what follows from them, with the progress, in one transaction. */
+  async #readOn(): Promise<boolean> {
+    const { db, truth, follower, clock } = this.#options;
+    if (this.#pending.length === 0) {
+      const chunks = await follower.readNew();
+      await truth.ingest(chunks);
+      this.#pending = chunks;
+    }
+    const fresh = this.#pending.filter(chunk => !isConsumed(this.#progress, chunk.place));
+    if (this.#mustWait(fresh)) return false;
+    const isCaughtUp = this.#pending.length === 0;
+    if (!isCaughtUp) this.#spans = [...this.#spans, ...(await truth.matchNew())];
+    for (const chunk of fresh) this.#add(chunk);
     if (isCaughtUp) for (const entry of this.#entries.values()) entry.watch.tick(clock());
-    const watermarks = this.#follower.watermarks;
+    // Once everything was read, a segment that the follower does not have is gone.
+    const progress = isCaughtUp
+      ? existing(this.#progress, follower.watermarks)
+      : furthest(this.#progress, this.#pending);
     await db.transaction().execute(async transaction => {
       for (const entry of this.#entries.values()) await entry.save(transaction);
-      if (isCaughtUp) return;
-      const spans = await truth.join(transaction, chunks);
-      await this.#judge.markForScoring(transaction, spans);
-      await saveProgress(transaction, watermarks);
+      await this.#judge.markForScoring(transaction, this.#spans);
+      if (!isCaughtUp) await saveProgress(transaction, progress);
+      else if (progress !== this.#progress) await pruneProgress(transaction, progress);
     });
-    this.#consumed = watermarks;
-    this.#waiting = [];
-    this.#waitingSinceMs = undefined;
+    this.#progress = progress;
+    this.#pending = [];
+    this.#spans = [];
+    this.#unknownSinceMs = undefined;
     return !isCaughtUp;
   }
 
   #mustWait(chunks: readonly LogChunk[]): boolean {
-    const unknown = chunks.find(chunk => chunk.kind === 'predictions' && !this.#isKnown(chunk));
-    if (unknown === undefined) return false;
+    if (chunks.every(chunk => chunk.kind !== 'predictions' || this.#isKnown(chunk))) return false;
     const now = this.#options.clock();
-    this.#waitingSinceMs ??= now;
-    this.#waiting = chunks;
-    return now - this.#waitingSinceMs < unknownPatienceMs;
+    this.#unknownSinceMs ??= now;
+    return now - this.#unknownSinceMs < unknownPatienceMs;
   }
 
   #isKnown(chunk: PredictionChunk): boolean {
@@ -179,39 +183,52 @@ class LogWatcher implements Watcher {
     }
   }
 
+  /** Seals what is stored, and tidies sealed files, now and then. */
+  async #keepHouse(): Promise<void> {
+    const { truth, follower, clock, sealEveryMs = 5000, tidyEveryMs = 60_000 } = this.#options;
+    if (this.#pending.length > 0) return;
+    if (clock() - this.#sealedMs >= sealEveryMs) {
+      this.#sealedMs = clock();
+      await truth.seal(follower.finished);
+    }
+    if (clock() - this.#tidiedMs >= tidyEveryMs) {
+      this.#tidiedMs = clock();
+      await truth.tidy();
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#entries.clear();
   }
 }
 
+/** The progress after these chunks. */
+function furthest(progress: Watermarks, chunks: readonly LogChunk[]): Watermarks {
+  const reached: Record<string, number> = { ...progress };
+  for (const { place } of chunks) reached[place.segment] = Math.max(reached[place.segment] ?? 0, place.end);
+  return reached;
+}
+
+/** The progress in segments that still exist; the same object when all do. */
+function existing(progress: Watermarks, watermarks: Watermarks): Watermarks {
+  const entries = Object.entries(progress);
+  const kept = entries.filter(([segment]) => segment in watermarks);
+  return kept.length === entries.length ? progress : Object.fromEntries(kept);
+}
+
 function isSame(a: readonly MonitoredModel[], b: readonly MonitoredModel[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((one, i) => {
-      const other = b[i]!;
-      return (
-        one.version === other.version &&
-        JSON.stringify(one.monitors) === JSON.stringify(other.monitors) &&
-        JSON.stringify(one.baseline) === JSON.stringify(other.baseline) &&
-        JSON.stringify(one.signature) === JSON.stringify(other.signature)
-      );
-    })
-  );
+  return a.length === b.length && a.every((one, i) => JSON.stringify(one) === JSON.stringify(b[i]));
 }
 
 /**
- * Runs a watcher until it is disposed: at once again while there is work, otherwise after a pause. An error is logged
- * and what was in memory is rebuilt from the database.
+ * Runs a watcher until it is disposed: at once again while there is work, otherwise after a pause. An error is logged,
+ * and what was in memory is taken from the database again.
  */
-export async function startWatcher(options: WatcherOptions): Promise<Watcher> {
+export async function startWatcher(options: WatcherOptions): Promise<AsyncDisposable> {
   const watcher = await openWatcher(options);
   const stop = new AbortController();
   const running = run(watcher, options, stop.signal);
   return {
-    step: () => watcher.step(),
-    get consumed() {
-      return watcher.consumed;
-    },
     async [Symbol.asyncDispose]() {
       stop.abort();
       await running;

@@ -15,6 +15,7 @@ import { noVersion, type WatchDatabase } from '../store/watch-store.ts';
 import type { UnjudgedWindow } from '../store/window-store.ts';
 import { judgePerformance, type PerformanceReference } from './judge-performance.ts';
 import { measure } from './measure.ts';
+import { scoredRows, taskColumns } from './scored-rows.ts';
 
 export interface ScorerOptions {
   readonly db: WatchDatabase;
@@ -74,8 +75,10 @@ export class PerformanceScorer {
     const { task } = version.signature;
     const { performance, drift } = version.monitors;
     if (task.kind === 'none' || !performance.enabled) return undefined;
-    const { predictions, labelled } = await this.#options.truth.scored(version.name, version.version, startMs, endMs);
-    const measured = measure(task, labelled);
+    const span = { model: version.name, version: version.version, fromMs: startMs, toMs: endMs };
+    const joined = await this.#options.truth.scoredWindow({ ...span, columns: taskColumns(task) });
+    const { predictions } = joined;
+    const measured = measure(task, scoredRows(joined));
     const reference = await this.#reference(version, startMs);
     const findings = judgePerformance(task, measured, predictions, reference, performance, drift.falseAlarmRate);
     const record = {

@@ -93,7 +93,7 @@ export async function markRescores(db: WatchDatabase, span: TruthSpan): Promise<
         .select(['model', 'version', 'start_ms', 'end_ms'])
         .where('model', '=', span.model)
         .where('version', '=', span.version)
-        .where('start_ms', '<=', span.toMs)
+        .where('start_ms', '<', span.toMs)
         .where('end_ms', '>', span.fromMs),
     )
     .onConflict(conflict => conflict.doNothing())

@@ -198,14 +198,18 @@ export async function loadProgress(db: WatchDatabase): Promise<Readonly<Record<s
   return Object.fromEntries(rows.map(row => [row.segment, row.consumed]));
 }
 
-/** Stores how far the log was read; segments that no longer exist are forgotten. */
+/** Stores how far the log was read; never goes back. */
 export async function saveProgress(db: WatchDatabase, watermarks: Readonly<Record<string, number>>): Promise<void> {
   const before = await loadProgress(db);
   for (const [segment, consumed] of Object.entries(watermarks)) {
-    if (before[segment] === consumed) continue;
+    if ((before[segment] ?? 0) >= consumed) continue;
     await db.insertInto('watch_progress').values({ segment, consumed }).orReplace().execute();
   }
-  for (const segment of Object.keys(before)) {
-    if (!(segment in watermarks)) await db.deleteFrom('watch_progress').where('segment', '=', segment).execute();
+}
+
+/** Forgets the progress in segments that no longer exist; their names never come back. */
+export async function pruneProgress(db: WatchDatabase, existing: Readonly<Record<string, number>>): Promise<void> {
+  for (const segment of Object.keys(await loadProgress(db))) {
+    if (!(segment in existing)) await db.deleteFrom('watch_progress').where('segment', '=', segment).execute();
   }
 }
