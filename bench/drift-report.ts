@@ -156,7 +156,13 @@ function inChild(which: Case, rows: number): Measured {
     { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
   );
   if (child.status !== 0) throw new Error(`The ${which} case with ${rows} rows ended with status ${child.status}.`);
-  return JSON.parse(child.stdout) as Measured;
+  const [cpuSeconds, wallSeconds, peakMegabytes, dataMegabytes] = child.stdout.trim().split(' ').map(Number);
+  return {
+    cpuSeconds: cpuSeconds!,
+    wallSeconds: wallSeconds!,
+    peakMegabytes: peakMegabytes!,
+    dataMegabytes: dataMegabytes!,
+  };
 }
 
 const bars: ReadonlyMap<number, { readonly cpuSeconds: number; readonly peakMegabytes: number }> = new Map([
@@ -192,5 +198,9 @@ function main(): void {
 }
 
 const one = cases.find(which => which === flags.case);
-if (one) console.log(JSON.stringify(measure(one, Number(flags.rows))));
-else main();
+if (one) {
+  const { cpuSeconds, wallSeconds, peakMegabytes, dataMegabytes } = measure(one, Number(flags.rows));
+  console.log([cpuSeconds, wallSeconds, peakMegabytes, dataMegabytes].join(' '));
+} else {
+  main();
+}

@@ -180,6 +180,7 @@ export { eppsSingleton } from './two-sample/epps-singleton.ts';
 export {
   type Alternative,
   type KsOptions,
+  ksAsymptoticPValue,
   ksFromCounts,
   ksNullMean,
   ksSorted,

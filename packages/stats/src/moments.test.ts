@@ -47,6 +47,6 @@ test('merging is associative, commutative, and equals one pass over all values',
         expect([merged.min, merged.max]).toEqual([whole.min, whole.max]);
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 60, seed: 1 },
   );
 });

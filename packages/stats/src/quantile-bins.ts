@@ -98,7 +98,7 @@ export function countAtMost(sorted: Float64Array, x: number): number {
 }
 
 /** How many of an ascending sample are < x. */
-export function countBelow(sorted: Float64Array, x: number): number {
+function countBelow(sorted: Float64Array, x: number): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {

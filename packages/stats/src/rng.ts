@@ -159,7 +159,7 @@ class Sfc32 implements Rng {
 
   pick<T>(items: ArrayLike<T>): T {
     if (items.length === 0) throw new RangeError('pick() needs at least one item.');
-    return items[this.int(items.length)] as T;
+    return items[this.int(items.length)]!;
   }
 
   sample(n: number, count: number): Int32Array {

@@ -14,7 +14,7 @@ test('sorting any doubles agrees with the engine, NaN counted apart', () => {
       expect(missing).toBe(values.length - present.length);
       expect(sorted).toEqual(present.sort());
     }),
-    { numRuns: 40 },
+    { numRuns: 40, seed: 1 },
   );
 });
 

@@ -182,6 +182,6 @@ test('distances are symmetric, bounded, zero for equal shares, and blind to the 
         expect(compare([b, a]).pValue).toBeCloseTo(pValue, 9);
       }
     }),
-    { numRuns: 80 },
+    { numRuns: 80, seed: 1 },
   );
 });

@@ -120,7 +120,7 @@ export function compareNumeric(
   if (undecided) return undecided;
   const counts = countSortedIntoBins(sorted, prepared.edges);
   const ks = ksSorted(prepared.sorted, sorted);
-  const wasserstein = wassersteinSorted(prepared.sorted, sorted);
+  const wasserstein = finite(wassersteinSorted(prepared.sorted, sorted));
   const statistics: NumericStatistics = {
     kind: 'numeric',
     ks: ks.statistic,

@@ -121,37 +121,23 @@ export function joinParts(
   options: CompareOptions,
 ): ComparedColumn {
   const missing = missingPart(sizes, options);
-  if (!missing)
-    return { outcome: 'compared', ...sizes, statistics, cause: 'values', ...(values ?? unchanged(options)) };
-  if (!values) return { outcome: 'compared', ...sizes, statistics, cause: 'missing', ...missing };
-  const missingSpeaks = missing.effect / missing.effectThreshold > values.effect / values.effectThreshold;
+  const anyMissing = sizes.baselineMissing + sizes.currentMissing > 0;
+  const missingSpeaks =
+    values === undefined || missing.effect / missing.effectThreshold > values.effect / values.effectThreshold;
   const speaker = missingSpeaks ? missing : values;
+  const questions = values !== undefined && anyMissing ? 2 : 1;
   return {
     outcome: 'compared',
     ...sizes,
     statistics,
     cause: missingSpeaks ? 'missing' : 'values',
     ...speaker,
-    pValue: Math.min(1, 2 * speaker.pValue),
+    pValue: Math.min(1, questions * speaker.pValue),
   };
 }
 
-function unchanged(options: CompareOptions): ComparedPart {
-  const effectThreshold = options.thresholds?.missing ?? defaultEffectThresholds.missing;
-  return {
-    test: 'two-proportion',
-    testStatistic: 0,
-    pValue: 1,
-    effectName: 'missing-share',
-    effect: 0,
-    effectThreshold,
-  };
-}
-
-/** Nothing when no row on either side is missing: then there is no question to ask. */
-function missingPart(sizes: ComparedSizes, options: CompareOptions): ComparedPart | undefined {
+function missingPart(sizes: ComparedSizes, options: CompareOptions): ComparedPart {
   const { baselineRows: n, currentRows: m, baselineMissing: a, currentMissing: b } = sizes;
-  if (a + b === 0) return undefined;
   const { statistic, pValue } = twoProportionZ(a, n, b, m);
   const share = (a + b) / (n + m);
   const smallestExpected = Math.min(n, m) * Math.min(share, 1 - share);
