@@ -34,8 +34,8 @@ export const addition: Pick<Signature, 'inputs' | 'outputs'> = {
 };
 
 export function addModel(inputs: readonly Tensor[]): readonly Tensor[] {
-  const [a, b] = inputs;
-  return [{ ...a!, name: 'sum', data: Float32Array.from(a!.data, (value, i) => Number(value) + Number(b!.data[i])) }];
+  const [a, b] = inputs.map(({ data }) => Array.from(data, Number));
+  return [{ ...inputs[0]!, name: 'sum', data: Float32Array.from(a!, (value, i) => value + b![i]!) }];
 }
 
 /** Gives every input back under the name of the output at its place. */

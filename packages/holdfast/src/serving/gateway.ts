@@ -1,9 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { champion } from '@holdfast/api';
+import { champion, fault } from '@holdfast/api';
 import type { Config } from '../config/index.ts';
 import { type Log, type MetricRegistry, prometheusContentType } from '../telemetry/index.ts';
 import { type ServingClock, systemClock } from './clock.ts';
-import { Exchange } from './http/exchange.ts';
+import { Feedback, matchFeedback, refuseFeedback } from './feedback/feedback.ts';
+import { Exchange, type Reply } from './http/exchange.ts';
 import { listen, portOf } from './http/listener.ts';
 import { ServingMetrics } from './metrics.ts';
 import type { PredictionIds } from './prediction-id.ts';
@@ -12,6 +13,8 @@ import type { LabelSink, PredictionSink } from './prediction-sink.ts';
 import { OipRest } from './protocols/oip-rest/oip.ts';
 import { refuseOip } from './protocols/oip-rest/predict.ts';
 import { matchOip, type OipRoute } from './protocols/oip-rest/routes.ts';
+import { matchTfs, type TfsRoute } from './protocols/tfs-rest/routes.ts';
+import { refuseTfs, TfsRest } from './protocols/tfs-rest/tfs.ts';
 import { asRefusal, Refusal } from './refusal.ts';
 import type { RoutingTable, ServingCounts } from './routing.ts';
 import type { Connect } from './traffic/runner-links.ts';
@@ -21,6 +24,8 @@ export interface GatewayOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Lets several gateways listen on the same port. @default false */
+  readonly isShared?: boolean;
   readonly limits: Pick<Config['limits'], 'bodyBytes' | 'requestTimeout' | 'connections'>;
   readonly sink: PredictionSink;
   readonly labels: LabelSink;
@@ -55,16 +60,42 @@ const rememberedRoutes = 1000;
 
 type Route =
   | { readonly protocol: 'oip'; readonly route: OipRoute }
-  | { readonly protocol: 'metrics'; readonly route: { readonly method: 'GET' } }
+  | { readonly protocol: 'tfs'; readonly route: TfsRoute }
+  | { readonly protocol: 'feedback'; readonly model: string }
+  | { readonly protocol: 'metrics' }
   | { readonly protocol: 'none' };
 
 function matchRoute(path: string): Route {
-  if (path === '/metrics') return { protocol: 'metrics', route: { method: 'GET' } };
+  if (path === '/metrics') return { protocol: 'metrics' };
   if (path.startsWith('/v2')) {
     const route = matchOip(path);
     if (route !== undefined) return { protocol: 'oip', route };
   }
+  const model = matchFeedback(path);
+  if (model !== undefined) return { protocol: 'feedback', model };
+  if (/^\/v1\//i.test(path)) return { protocol: 'tfs', route: matchTfs(path) };
   return { protocol: 'none' };
+}
+
+/** Errors in the words of the protocol that the path belongs to. */
+const refusers: Readonly<Record<Route['protocol'], (refusal: Refusal) => Reply>> = {
+  oip: refuseOip,
+  tfs: refuseTfs,
+  feedback: refuseFeedback,
+  metrics: refuseOip,
+  none: refuseOip,
+};
+
+/** True when the method fits; else the answer is 405. */
+function isAllowed(exchange: Exchange, method: 'GET' | 'POST'): boolean {
+  if (exchange.method === method || (method === 'GET' && exchange.method === 'HEAD')) return true;
+  exchange.reply({
+    status: 405,
+    contentType: 'application/json',
+    headers: ['Allow', method],
+    body: '{"error":"Method Not Allowed"}',
+  });
+  return false;
 }
 
 class HttpGateway implements Gateway {
@@ -73,6 +104,8 @@ class HttpGateway implements Gateway {
   readonly #traffic: Traffic;
   readonly #metrics: ServingMetrics;
   readonly #oip: OipRest;
+  readonly #tfs: TfsRest;
+  readonly #feedback: Feedback;
   readonly #routes = new Map<string, Route>();
   #server: Server | undefined;
   #active = 0;
@@ -104,13 +137,16 @@ class HttpGateway implements Gateway {
       serverVersion: options.serverVersion ?? '0.1.0',
       isReady: () => this.#isReady(),
     });
+    this.#tfs = new TfsRest({ path, traffic });
+    this.#feedback = new Feedback({ labels: options.labels, traffic, clock, bodyBytes: limits.bodyBytes });
   }
 
   async listen(): Promise<void> {
-    const { host, port, limits } = this.#options;
+    const { host, port, limits, isShared } = this.#options;
     this.#server = await listen({
       host,
       port,
+      isShared: isShared ?? false,
       connections: limits.connections,
       handle: (request, response) => void this.#handle(request, response),
     });
@@ -140,13 +176,14 @@ class HttpGateway implements Gateway {
     const url = request.url ?? '/';
     const query = url.indexOf('?');
     const path = query < 0 ? url : url.slice(0, query);
+    const matched = this.#route(path);
     let exchange: Exchange | undefined;
     try {
       exchange = new Exchange(request, response, path, this.#clock.wallMs(), this.#clock.monotonicMs());
       if (this.#draining !== undefined) exchange.closeAfterwards();
-      await this.#dispatch(exchange);
+      await this.#dispatch(exchange, matched);
     } catch (error) {
-      this.#refuse(exchange, response, error);
+      this.#refuse(exchange, response, matched, error);
     } finally {
       this.#active--;
       if (this.#active === 0) this.#idle?.resolve();
@@ -162,43 +199,36 @@ class HttpGateway implements Gateway {
     return route;
   }
 
-  async #dispatch(exchange: Exchange): Promise<void> {
-    const matched = this.#route(exchange.path);
-    if (matched.protocol === 'none') throw new Refusal('route_not_found', 'Not Found');
-    const { method } = matched.route;
-    if (exchange.method !== method && !(method === 'GET' && exchange.method === 'HEAD')) {
-      exchange.reply({
-        status: 405,
-        contentType: 'application/json',
-        headers: ['Allow', method],
-        body: '{"error":"Method Not Allowed"}',
-      });
-      return;
-    }
-    if (method === 'POST' && this.#draining !== undefined) {
-      throw new Refusal('draining', 'The server is shutting down; retry on another instance.', {
-        retryAfterSeconds: 1,
-      });
-    }
+  async #dispatch(exchange: Exchange, matched: Route): Promise<void> {
+    if (exchange.method === 'POST' && this.#draining !== undefined) throw fault('draining');
     switch (matched.protocol) {
       case 'oip':
-        await this.#oip.answer(exchange, matched.route);
+        if (isAllowed(exchange, matched.route.method)) await this.#oip.answer(exchange, matched.route);
+        return;
+      case 'tfs':
+        await this.#tfs.answer(exchange, matched.route);
+        return;
+      case 'feedback':
+        if (isAllowed(exchange, 'POST')) await this.#feedback.answer(exchange, matched.model);
         return;
       case 'metrics':
+        if (!isAllowed(exchange, 'GET')) return;
         for (const served of this.#traffic.versions()) served.publishPending();
         exchange.reply({ status: 200, contentType: prometheusContentType, body: this.#options.metrics.render() });
         return;
+      case 'none':
+        throw new Refusal('route_not_found', 'Not Found');
       default:
         matched satisfies never;
     }
   }
 
-  #refuse(exchange: Exchange | undefined, response: ServerResponse, error: unknown): void {
+  #refuse(exchange: Exchange | undefined, response: ServerResponse, matched: Route, error: unknown): void {
     const errorId = this.#options.ids.next();
     const refusal = asRefusal(error, errorId);
     if (refusal.code === 'internal') this.#options.log.error({ error, errorId }, 'serving.failed');
     this.#metrics.refused(refusal.code);
-    const reply = refuseOip(refusal);
+    const reply = refusers[matched.protocol](refusal);
     if (exchange !== undefined) exchange.reply(reply);
     else response.writeHead(reply.status, { 'Content-Type': reply.contentType, Connection: 'close' }).end(reply.body);
   }

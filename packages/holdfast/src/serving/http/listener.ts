@@ -6,6 +6,8 @@ export interface ListenerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Lets several processes listen on the same port; the kernel spreads the connections. */
+  readonly isShared: boolean;
   /** Connections beyond this many are closed at once. */
   readonly connections: number;
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
@@ -39,7 +41,7 @@ function refuseMalformed(error: Error, socket: Duplex): void {
 }
 
 /** Listens; rejects when the address cannot be had. */
-export async function listen({ host, port, connections, handle }: ListenerOptions): Promise<Server> {
+export async function listen({ host, port, isShared, connections, handle }: ListenerOptions): Promise<Server> {
   const server = createServer(
     {
       headersTimeout: headersTimeoutMs,
@@ -56,7 +58,7 @@ export async function listen({ host, port, connections, handle }: ListenerOption
   server.on('clientError', refuseMalformed);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port, backlog: 1024 }, () => {
+    server.listen({ host, port, reusePort: isShared, backlog: 1024 }, () => {
       server.off('error', reject);
       resolve();
     });

@@ -1,0 +1,113 @@
+import { faults, type Signature } from '@holdfast/api';
+import type { Exchange, Reply } from '../../http/exchange.ts';
+import type { PredictionPath } from '../../prediction-path.ts';
+import { badRequest, Refusal } from '../../refusal.ts';
+import type { ServedVersion } from '../../traffic/served-version.ts';
+import type { Resolution, Selector, Traffic } from '../../traffic/traffic.ts';
+import type { Decoded, PredictProtocol } from '../protocol.ts';
+import { metadataOf, statusOf } from './metadata.ts';
+import { readPredictRequest } from './predict-request.ts';
+import { writePredictResponse } from './predict-response.ts';
+import type { TfsLook, TfsRoute } from './routes.ts';
+
+const maximumVersion = Number.MAX_SAFE_INTEGER;
+
+/** An error as TensorFlow Serving prints it. */
+export function refuseTfs(refusal: Refusal): Reply {
+  return {
+    status: refusal.status,
+    contentType: 'application/json',
+    body: `{\n    "error": ${JSON.stringify(refusal.message)}\n}`,
+    ...(refusal.retryAfterSeconds === undefined ? {} : { headers: ['Retry-After', String(refusal.retryAfterSeconds)] }),
+  };
+}
+
+function unrecognizedLabel(label: string): Refusal {
+  return badRequest(`Unrecognized servable version label: ${label}`);
+}
+
+function unresolved(model: string, selector: Selector, resolution: Exclude<Resolution, { kind: 'ready' }>): Refusal {
+  if (resolution.kind === 'no-alias') return unrecognizedLabel(resolution.alias);
+  if (resolution.kind === 'not-ready') {
+    return new Refusal('version_not_ready', faults.version_not_ready.say(model, resolution.served.version), {
+      retryAfterSeconds: 1,
+    });
+  }
+  const wanted = selector.kind === 'version' ? `Specific(${model}, ${selector.version})` : `Latest(${model})`;
+  const code = resolution.kind === 'no-version' ? 'version_not_found' : 'model_not_found';
+  return new Refusal(code, `Servable not found for request: ${wanted}`);
+}
+
+const tfsPredict: PredictProtocol<'row' | 'column'> = {
+  unresolved,
+  decode(body: Buffer, _exchange: Exchange, _model: string, signature: Signature): Decoded<'row' | 'column'> {
+    const { inputs, form } = readPredictRequest(body, signature);
+    return { inputs, id: undefined, timeout: undefined, context: form };
+  },
+  encode: writePredictResponse,
+  refuse: refuseTfs,
+};
+
+function checkVersion(selector: Selector): void {
+  if (selector.kind === 'version' && !(selector.version <= maximumVersion)) {
+    throw badRequest(`Failed to convert version: ${selector.version} to numeric.`);
+  }
+}
+
+function replyPretty(exchange: Exchange, value: object): void {
+  exchange.reply({ status: 200, contentType: 'application/json', body: `${JSON.stringify(value, undefined, 1)}\n` });
+}
+
+export interface TfsOptions {
+  readonly path: PredictionPath;
+  readonly traffic: Traffic;
+}
+
+/** TensorFlow Serving's REST API v1. */
+export class TfsRest {
+  readonly #options: TfsOptions;
+
+  constructor(options: TfsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Refusal */
+  async answer(exchange: Exchange, { post, get }: TfsRoute): Promise<void> {
+    const { method } = exchange;
+    if (method === 'OPTIONS' && /^https?:\/\//i.test(exchange.headers.origin ?? '')) {
+      exchange.reply({ status: 200, contentType: 'application/json', body: '' });
+    } else if (method === 'POST' && post !== undefined) {
+      checkVersion(post.selector);
+      if (post.verb !== 'predict') {
+        throw new Refusal('bad_request', `${post.verb} is not served here; use predict.`, { status: 501 });
+      }
+      await this.#options.path.predict(exchange, tfsPredict, post.model, post.selector);
+    } else if ((method === 'GET' || method === 'HEAD') && get !== undefined) this.#look(exchange, get);
+    else throw badRequest(`Malformed request: ${method} ${exchange.path}`);
+  }
+
+  #look(exchange: Exchange, { model, selector, isMetadata }: TfsLook): void {
+    if (model === undefined) throw badRequest('Missing model name in request.');
+    checkVersion(selector);
+    if (isMetadata) {
+      const resolution = this.#options.traffic.resolve(model, selector);
+      if (resolution.kind !== 'ready') throw unresolved(model, selector, resolution);
+      replyPretty(exchange, metadataOf(resolution.served));
+    } else replyPretty(exchange, statusOf(this.#versions(model, selector)));
+  }
+
+  #versions(model: string, selector: Selector): readonly ServedVersion[] {
+    const served = this.#options.traffic.models.get(model);
+    if (served === undefined) {
+      throw new Refusal('model_not_found', `Could not find any versions of model ${model}`);
+    }
+    if (selector.kind === 'default') return [...served.versions.values()];
+    if (selector.kind === 'alias' && !served.aliases.has(selector.alias)) throw unrecognizedLabel(selector.alias);
+    const number = selector.kind === 'alias' ? served.aliases.get(selector.alias)! : selector.version;
+    const version = served.versions.get(number);
+    if (version === undefined) {
+      throw new Refusal('version_not_found', `Could not find version ${number} of model ${model}`);
+    }
+    return [version];
+  }
+}
