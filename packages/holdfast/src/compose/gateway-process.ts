@@ -6,17 +6,17 @@ import {
   type Gateway,
   type GatewayReport,
   startGateway,
+  systemClock,
   type ToGateway,
 } from '../serving/index.ts';
 import { createLog, MetricRegistry } from '../telemetry/index.ts';
 import { childSettings, endWith, tellControl } from './child-entry.ts';
 import { type GatewaySettings, gatewaySettingsSchema } from './gateway-settings.ts';
 import { nullSink } from './null-sink.ts';
+import { productVersion } from './product-version.ts';
 
 /** What a gateway process tells control: its room's messages, and runners that hang. */
-export type GatewayMessage =
-  | FromGateway
-  | { readonly kind: 'hung'; readonly model: string; readonly version: number; readonly socket: string };
+export type GatewayMessage = FromGateway | { readonly kind: 'hung'; readonly model: string; readonly socket: string };
 
 const reportEveryMs = 1000;
 const tell = (message: GatewayMessage): void => tellControl(message);
@@ -63,16 +63,15 @@ const outlets = await openOutlets(settings);
 const gateway = await startGateway({
   host: settings.host,
   port: settings.port,
-  shared: settings.shared,
   limits: settings.limits,
   sink: outlets.recorder ?? nullSink,
   labels: outlets.labels,
-  connect: (socket, { model, version, hangTimeoutMs }) =>
-    connectRunner(socket, { model, hangTimeoutMs, onHang: () => tell({ kind: 'hung', model, version, socket }) }),
+  connect: (socket, { model, hangTimeoutMs }) =>
+    connectRunner(socket, { model, hangTimeoutMs, onHang: () => tell({ kind: 'hung', model, socket }) }),
   metrics: new MetricRegistry(),
-  clock: { now: Date.now, monotonic: () => performance.now() },
-  ids: createPredictionIds({ instance: settings.instance, clock: Date.now }),
+  ids: createPredictionIds({ instance: settings.instance, clock: systemClock }),
   log,
+  serverVersion: productVersion(),
 });
 
 const reporting = setInterval(() => tell({ kind: 'report', report: reportOf(gateway, outlets) }), reportEveryMs);

@@ -11,7 +11,7 @@ export const gatewaySettingsSchema = z.object({
   logDirectory: z.string(),
   limits: z.object({
     bodyBytes: z.number(),
-    requestTimeoutMs: z.number(),
+    requestTimeout: z.number(),
     connections: z.number(),
   }),
   recording: z.object({

@@ -2,8 +2,9 @@ import { fileURLToPath } from 'node:url';
 import type { ProcessStatus } from '@holdfast/api';
 import { z } from 'zod';
 import type { RoutingTargets } from '../rollout/index.ts';
-import type { FromGateway, GatewayReport, RoutingTable } from '../serving/index.ts';
+import type { GatewayReport, RoutingTable } from '../serving/index.ts';
 import type { Log } from '../telemetry/index.ts';
+import type { GatewayMessage } from './gateway-process.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
 import { SupervisedChild } from './supervised-child.ts';
 
@@ -16,11 +17,13 @@ export interface GatewaysOptions {
   readonly log: Log;
   readonly onReport: (gateway: string, report: GatewayReport) => void;
   readonly onEnd: (gateway: string) => void;
+  /** A run on this socket takes too long. */
+  readonly onHung: (model: string, socket: string) => void;
 }
 
 /** The parent wrote the child, so only the discriminator is checked. */
-function isFromGateway(message: unknown): message is FromGateway {
-  return z.object({ kind: z.enum(['listening', 'routed', 'report']) }).safeParse(message).success;
+function isFromGateway(message: unknown): message is GatewayMessage {
+  return z.object({ kind: z.enum(['listening', 'routed', 'report', 'hung']) }).safeParse(message).success;
 }
 
 class GatewayProcess {
@@ -53,6 +56,7 @@ class GatewayProcess {
           this.listening.resolve(message.port);
           this.child.markHealthy();
         } else if (message.kind === 'routed') this.#routed(message.generation);
+        else if (message.kind === 'hung') options.onHung(message.model, message.socket);
         else options.onReport(this.name, message.report);
       },
     });

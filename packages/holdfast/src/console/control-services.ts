@@ -1,5 +1,6 @@
 import type {
   Alert,
+  AlertPhase,
   Alias,
   AliasMove,
   Artifact,
@@ -13,6 +14,7 @@ import type {
   ModelName,
   ModelSummary,
   ModelVersion,
+  MonitorKind,
   PerformanceResponse,
   PredictionRecord,
   Status,
@@ -71,7 +73,7 @@ export interface ControlServices {
   verdicts(
     model: ModelName,
     filter: TimeRange & {
-      readonly monitor?: string | undefined;
+      readonly monitor?: MonitorKind | undefined;
       readonly breached?: boolean | undefined;
       readonly limit: number;
     },
@@ -79,7 +81,7 @@ export interface ControlServices {
   recentPredictions(model: ModelName, filter: PredictionFilter): Promise<PredictionRecord[]>;
   /** Writes the export into a file that the caller removes. */
   exportPredictions(model: ModelName, filter: PredictionFilter, format: ExportFormat): Promise<ExportedFile>;
-  alerts(filter: { readonly model?: ModelName | undefined; readonly state?: string | undefined }): Promise<Alert[]>;
+  alerts(filter: { readonly model?: ModelName | undefined; readonly state?: AlertPhase | undefined }): Promise<Alert[]>;
   /** Prometheus text. */
   metrics(): string;
   /** Calls `listener` with every live event until the returned function is called. */

@@ -1,0 +1,69 @@
+import { readFile } from 'node:fs/promises';
+import {
+  baselineProfileSchema,
+  type MonitoredModel,
+  type MonitoringTables,
+  monitoringMigrations,
+  startWatcher,
+} from '../monitoring/index.ts';
+import { followLog, openHistory, type PredlogTables, predlogMigrations } from '../predlog/index.ts';
+import { openDatabase } from '../storage/index.ts';
+import { createLog } from '../telemetry/index.ts';
+import { childSettings, endWith, tellControl } from './child-entry.ts';
+import type { FromWatcher, ToWatcher, WatchedVersion } from './watch-messages.ts';
+import { watcherSettingsSchema } from './watcher-settings.ts';
+
+const tell = (message: FromWatcher): void => tellControl(message);
+
+const settings = watcherSettingsSchema.parse(childSettings());
+const log = createLog('watcher');
+const clock = Date.now;
+
+let models: readonly MonitoredModel[] = [];
+let telling: Promise<void> = Promise.resolve();
+
+async function monitored(version: WatchedVersion): Promise<MonitoredModel> {
+  const { baselinePath, ...rest } = version;
+  if (baselinePath === undefined) return { ...rest, baseline: undefined };
+  return { ...rest, baseline: baselineProfileSchema.parse(JSON.parse(await readFile(baselinePath, 'utf8'))) };
+}
+
+const firstModels = Promise.withResolvers<void>();
+process.on('message', (message: ToWatcher) => {
+  if (message.kind !== 'models') return;
+  // In the order in which control said them, although profiles take time to read.
+  telling = telling.then(async () => {
+    models = await Promise.all(message.models.map(monitored));
+    firstModels.resolve();
+  });
+  telling = telling.catch((error: unknown) => log.error({ error }, 'watcher.models_unreadable'));
+});
+
+const db = await openDatabase<PredlogTables & MonitoringTables>({
+  path: settings.database,
+  migrations: [...predlogMigrations, ...monitoringMigrations],
+  durability: 'normal',
+});
+const history = await openHistory({
+  directory: settings.logDirectory,
+  db,
+  retentionMs: settings.retentionMs,
+  clock,
+  log,
+});
+tell({ kind: 'watching' });
+await firstModels.promise;
+const watcher = await startWatcher({
+  db,
+  follower: followLog({ directory: settings.logDirectory, log }),
+  truth: history,
+  models: () => models,
+  clock,
+  log,
+  emit: event => tell({ kind: 'event', event }),
+});
+endWith(async () => {
+  await watcher[Symbol.asyncDispose]();
+  await history[Symbol.asyncDispose]();
+  await db.destroy();
+});
