@@ -78,6 +78,12 @@ export class Fleet {
     return { generation: this.#generation, models: [...this.#routed.values()] };
   }
 
+  /** The version whose runner listens on this socket. */
+  versionBehind(model: string, socket: string): number | undefined {
+    const versions = this.#routed.values().find(routed => routed.name === model)?.versions ?? [];
+    return versions.find(version => version.sockets.includes(socket))?.version;
+  }
+
   /** Points an alias at a version: load and warm up, commit, flip the gateways, drain what nobody points at. */
   async moveAlias(
     model: ModelName,
