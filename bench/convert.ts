@@ -2,7 +2,7 @@
  * Converts every fixture of the shared model collection, runs the result and compares it with the reference outputs
  * the collection ships. Prints one line per fixture and a table per format.
  *
- *   node --conditions=source bench/convert.ts [format...] [--fail] [--only NAME]
+ *   node --conditions=source bench/convert.ts [format...] [--only NAME] [--models FOLDER] [--quiet]
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -38,7 +38,8 @@ interface Row {
   readonly ms: number;
 }
 
-const root = resolve(import.meta.dirname, '../../shared/models');
+const given = process.argv.indexOf('--models');
+const root = given > 0 ? resolve(process.argv[given + 1] ?? '') : resolve(import.meta.dirname, '../../shared/models');
 const numeric = (value: number | string | boolean): number =>
   value === 'NaN'
     ? Number.NaN
@@ -142,7 +143,8 @@ function compare(results: InferenceSession.OnnxValueMapType, expected: Case['out
   let wrongLabels = 0;
   const names = Object.keys(results);
   for (const [name, reference] of Object.entries(expected)) {
-    const candidates = [name, ...(aliases[name] ?? [])];
+    const [, stem = name, number = ''] = /^(predict|predict_proba)(_\d+)$/.exec(name) ?? [];
+    const candidates = [name, ...(aliases[stem] ?? []).map(alias => `${alias}${number}`)];
     const data = plainData(reference, folder);
     const found =
       candidates.map(item => results[item]).find(item => item !== undefined && item.data.length === data.length) ??
@@ -337,7 +339,9 @@ async function main(): Promise<void> {
   }
   const args = process.argv.slice(2);
   const only = args.includes('--only') ? args[args.indexOf('--only') + 1] : undefined;
-  const formats = args.filter((arg, i) => !arg.startsWith('--') && args[i - 1] !== '--only');
+  const formats = args.filter(
+    (arg, i) => !arg.startsWith('--') && args[i - 1] !== '--only' && args[i - 1] !== '--models',
+  );
   const { entries } = JSON.parse(readFileSync(join(root, 'MANIFEST.json'), 'utf8')) as { entries: readonly Entry[] };
   const rows: Row[] = [];
   for (const entry of entries) {

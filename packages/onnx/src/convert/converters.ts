@@ -9,7 +9,7 @@ import { type ConvertedGraph, convertSklearn } from './sklearn/convert-sklearn.t
 /** Turns the bytes of one format into a graph. */
 type Converter = (bytes: Uint8Array, files: readonly SourceFile[], producerVersion: string) => ConvertedGraph;
 
-function convertPickle(bytes: Uint8Array, files: readonly SourceFile[], producerVersion: string): ConvertedGraph {
+function convertPickle(bytes: Uint8Array, _files: readonly SourceFile[], producerVersion: string): ConvertedGraph {
   const { value, end } = unpickle(bytes);
   if (end < bytes.length && bytes.subarray(end).some(byte => byte !== 0 && byte !== 10)) {
     throw new OnnxError(

@@ -55,7 +55,7 @@ function gaussian(estimator: Estimator, x: Frame, to: Lowering): Answer {
 function weighted(estimator: Estimator, x: Frame, to: Lowering, weights: Dense, offset: Float64Array): Answer {
   const [classes = 0, features = 0] = weights.dims;
   requireWidth(x, features, estimator);
-  const product = to.graph.op('MatMul', [
+  const product = to.graph.op('Gemm', [
     matrix(x, to, estimator),
     to.graph.double(transposed(weights), [features, classes]),
   ]);

@@ -129,7 +129,7 @@ function oneHotEncoder(estimator: Estimator, x: Frame, to: Lowering): Frame {
       mapping.forEach((target, from) => {
         merge[from * count + target] = 1;
       });
-      value = graph.op('MatMul', [raw, graph.double(merge, [categories.count, count])]);
+      value = graph.op('Gemm', [raw, graph.double(merge, [categories.count, count])]);
       if (unknown === 'infrequent_if_exist') value = withUnknownAsInfrequent(raw, value, count, to);
     }
     const drop = drops[i];
@@ -214,7 +214,7 @@ function targetEncoder(estimator: Estimator, x: Frame, to: Lowering): Frame {
     const isKnown = graph.op('Greater', [known, graph.double(0)]);
     return Array.from({ length: classes }, (_, c): Frame => {
       const table = encodings[i * classes + c] ?? estimator.refuse('has fewer encodings than columns');
-      const value = graph.op('MatMul', [found, graph.double(table, [table.length, 1])]);
+      const value = graph.op('Gemm', [found, graph.double(table, [table.length, 1])]);
       return matrixFrame(graph.op('Where', [isKnown, value, graph.double(means[classes === 1 ? 0 : c]!)]), 1);
     });
   });

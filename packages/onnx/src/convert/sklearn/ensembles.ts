@@ -62,7 +62,7 @@ function spreadProbabilities(answer: ClassAnswer, member: Estimator, count: numb
   known.forEach((label, row) => {
     table[row * count + positionOf(label, positions(count), member)] = 1;
   });
-  return graph.op('MatMul', [answer.probabilities, graph.double(table, [known.length, count])]);
+  return graph.op('Gemm', [answer.probabilities, graph.double(table, [known.length, count])]);
 }
 
 function sumOf(values: readonly string[], to: Lowering): string {
@@ -416,8 +416,8 @@ function oneVersusOne(estimator: Estimator, x: Frame, to: Lowering): Answer {
     answers.map(answer => graph.op('Reshape', [graph.cast(answer.index, 'double'), graph.ints(-1, 1)])),
     { axis: 1n },
   );
-  const votes = graph.op('Add', [graph.op('MatMul', [wins, table]), graph.double(base)]);
-  const confidence = graph.op('MatMul', [
+  const votes = graph.op('Add', [graph.op('Gemm', [wins, table]), graph.double(base)]);
+  const confidence = graph.op('Gemm', [
     graph.op(
       'Concat',
       scores.map(score => score.value),

@@ -6,7 +6,12 @@ import { type Answer, type Frame, frameWidth, type Lowering, matrix, type Sklear
 import { asEstimator, dense, type Estimator, fieldColumn } from './records.ts';
 
 /** Reads one histogram-based tree: float64 thresholds, a side for missing values, bitsets for categories. */
-function readPredictor(value: PyValue, target: number, features: number, path: string): DecisionTree {
+function readPredictor(
+  value: PyValue,
+  target: number,
+  known: readonly (readonly number[])[],
+  path: string,
+): DecisionTree {
   const predictor = asEstimator(value, path);
   const nodes = predictor.raw('nodes');
   if (!(nodes instanceof NumpyArray)) throw predictor.refuse('has no node table');
@@ -26,20 +31,35 @@ function readPredictor(value: PyValue, target: number, features: number, path: s
       throw predictor.refuse('splits on categories but keeps no sets of them');
     members.set(node, bitsetMembers(bitsets.data, bitsetIndex[node]! * 8));
   });
+  const feature = Int32Array.from(needed('feature_idx'));
+  const missingLeft = Uint8Array.from(needed('missing_go_to_left'));
   const asChild = (name: string): Int32Array =>
     Int32Array.from(needed(name), (child, node) => (isLeaf[node] === 1 ? -1 : child));
+  const left = asChild('left');
+  const right = asChild('right');
+  // An unknown category goes where a missing value goes. Where that is left, the test is turned around: the known
+  // categories of the right side go right, everything else goes left.
+  for (const [node, set] of members) {
+    if (missingLeft[node] === 0) continue;
+    members.set(
+      node,
+      (known[feature[node]!] ?? []).filter(category => !set.includes(category)),
+    );
+    [left[node], right[node]] = [right[node]!, left[node]!];
+    missingLeft[node] = 0;
+  }
   const tree: DecisionTree = {
-    feature: Int32Array.from(needed('feature_idx')),
+    feature,
     threshold: needed('num_threshold', 'threshold'),
-    left: asChild('left'),
-    right: asChild('right'),
-    missingLeft: Uint8Array.from(needed('missing_go_to_left')),
+    left,
+    right,
+    missingLeft,
     ...(members.size > 0 ? { members } : {}),
     mode: 'leq',
     value: needed('value'),
     target,
   };
-  return checkTree(tree, features, path);
+  return checkTree(tree, known.length, path);
 }
 
 /** Set bits of 8 words of 32 bits: the categories that go left. */
@@ -50,15 +70,24 @@ function bitsetMembers(words: Float64Array, at: number): number[] {
   return members;
 }
 
+/** Categories seen at fit time per column, empty for numeric columns. */
+function knownCategories(estimator: Estimator, features: number): number[][] {
+  const mapper = estimator.has('_bin_mapper') ? estimator.child('_bin_mapper') : undefined;
+  const flags = mapper?.has('is_categorical_') ? mapper.dense('is_categorical_').data : new Float64Array(features);
+  if (flags.every(flag => flag === 0)) return Array.from({ length: features }, () => []);
+  const bins = mapper?.list('bin_thresholds_') ?? [];
+  return Array.from(flags, (flag, i) => (flag === 0 ? [] : [...dense(bins[i], `${estimator.path}._bin_mapper`).data]));
+}
+
 function scoresOf(estimator: Estimator, x: Frame, to: Lowering): { value: string; columns: number } {
   let frame = x;
   if (estimator.has('_preprocessor')) frame = to.transform(estimator.child('_preprocessor'), x);
-  const features = frameWidth(frame);
+  const known = knownCategories(estimator, frameWidth(frame));
   const rounds = estimator.list('_predictors');
   const trees = rounds.flatMap((round, r) => {
     if (!(round instanceof PyList)) estimator.refuse('has a boosting round that is not a list of trees');
     return round.items.map((item, target) =>
-      readPredictor(item, target, features, `${estimator.path}._predictors[${r}][${target}]`),
+      readPredictor(item, target, known, `${estimator.path}._predictors[${r}][${target}]`),
     );
   });
   const columns = estimator.number('n_trees_per_iteration_') ?? 1;

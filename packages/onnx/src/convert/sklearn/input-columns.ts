@@ -24,6 +24,7 @@ const widthAttributes = [
   'feature_log_prob_',
   'statistics_',
   '_fit_X',
+  'X_fit_',
   'centroids_',
   'support_vectors_',
   'lambdas_',
@@ -68,7 +69,7 @@ function head(estimator: Estimator): Estimator | undefined {
 /** Kinds of the columns; `given` is their number when an outer object knows it. */
 function kindsOf(estimator: Estimator, given: number | undefined, depth = 0): ColumnKind[] {
   if (depth > 24) estimator.refuse('is nested too deeply');
-  const width = estimator.number('n_features_in_') ?? given;
+  const width = given ?? estimator.number('n_features_in_');
   if (textVectorizers.has(estimator.className)) return ['string'];
   if (estimator.className === 'ColumnTransformer') return columnTransformerKinds(estimator, width, depth);
   if (estimator.has('_preprocessor')) return kindsOf(estimator.child('_preprocessor'), width, depth + 1);
@@ -93,6 +94,9 @@ function fittedWidth(estimator: Estimator): number {
   }
   if (estimator.has('estimators_'))
     return fittedWidth(estimator.children('estimators_')[0] ?? estimator.refuse('has no members'));
+  if (estimator.className === 'IsotonicRegression') return 1;
+  for (const name of ['estimator_', 'estimator'])
+    if (estimator.has(name)) return kindsOf(estimator.child(name), undefined).length;
   return estimator.refuse('does not say how many columns it takes');
 }
 

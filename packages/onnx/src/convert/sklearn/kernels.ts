@@ -21,7 +21,7 @@ export function squaredDistances(x: string, table: Dense, to: Lowering): string 
     return sum;
   });
   const own = graph.op('ReduceSumSquare', [x, graph.ints(1)], { keepdims: 1n });
-  const cross = graph.op('Mul', [graph.double(2), graph.op('MatMul', [x, transposedConstant(table, to)])]);
+  const cross = graph.op('Mul', [graph.double(2), graph.op('Gemm', [x, transposedConstant(table, to)])]);
   return graph.op('Max', [
     graph.op('Add', [graph.op('Sub', [own, cross]), graph.double(norms, [1, rows])]),
     graph.double(0),
@@ -40,7 +40,7 @@ export function kernelMatrix(
   const { graph } = to;
   if (kernel === 'rbf')
     return graph.op('Exp', [graph.op('Mul', [graph.double(-gamma), squaredDistances(x, table, to)])]);
-  const product = graph.op('MatMul', [x, transposedConstant(table, to)]);
+  const product = graph.op('Gemm', [x, transposedConstant(table, to)]);
   if (kernel === 'linear') return product;
   const inner = graph.op('Add', [
     graph.op('Mul', [graph.double(gamma), product]),

@@ -15,7 +15,7 @@ export function linearScores(
   const transposed = new Float64Array(coefficients.data.length);
   for (let i = 0; i < outputs; i++)
     for (let j = 0; j < features; j++) transposed[j * outputs + i] = coefficients.data[i * features + j]!;
-  const product = to.graph.op('MatMul', [x, to.graph.double(transposed, [features, outputs])]);
+  const product = to.graph.op('Gemm', [x, to.graph.double(transposed, [features, outputs])]);
   if (intercept.every(value => value === 0)) return { value: product, columns: outputs };
   return { value: to.graph.op('Add', [product, to.graph.double(intercept, [intercept.length])]), columns: outputs };
 }
@@ -131,7 +131,7 @@ function linearDiscriminantTransform(estimator: Estimator, x: Frame, to: Lowerin
   const scalings = estimator.dense('scalings_');
   const columns = Math.min(estimator.number('_max_components') ?? scalings.dims[1]!, scalings.dims[1]!);
   const centered = graph.op('Sub', [matrix(x, to, estimator), graph.double(estimator.dense('xbar_').data)]);
-  const product = graph.op('MatMul', [centered, graph.double(scalings.data, scalings.dims)]);
+  const product = graph.op('Gemm', [centered, graph.double(scalings.data, scalings.dims)]);
   return {
     blocks: [
       {
@@ -159,7 +159,7 @@ function quadraticDiscriminant(estimator: Estimator, x: Frame, to: Lowering): An
     const rank = scaling.data.length;
     const scaled = rotation.data.map((value, at) => value / Math.sqrt(scaling.data[at % rank]!));
     const centered = graph.op('Sub', [input, graph.double(means.data.subarray(i * features, (i + 1) * features))]);
-    const whitened = graph.op('MatMul', [centered, graph.double(scaled, [features, rank])]);
+    const whitened = graph.op('Gemm', [centered, graph.double(scaled, [features, rank])]);
     const distance = graph.op('ReduceSumSquare', [whitened, graph.ints(1)], { keepdims: 1n });
     const logDeterminant = scaling.data.reduce((sum, value) => sum + Math.log(value), 0);
     return graph.op('Add', [

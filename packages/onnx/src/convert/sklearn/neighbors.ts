@@ -75,7 +75,7 @@ function cosineDistances(x: string, table: Dense, to: Lowering): string {
   }
   const norm = graph.op('Sqrt', [graph.op('ReduceSumSquare', [x, graph.ints(1)], { keepdims: 1n })]);
   const safe = graph.op('Where', [graph.op('Equal', [norm, graph.double(0)]), graph.double(1), norm]);
-  const similarity = graph.op('MatMul', [
+  const similarity = graph.op('Gemm', [
     graph.op('Div', [x, safe]),
     transposedConstant({ dims: table.dims, data: unit }, to),
   ]);
@@ -94,6 +94,9 @@ function nearest(estimator: Estimator, x: Frame, to: Lowering): { index: string;
     largest: 0n,
     sorted: 1n,
   });
+  to.notes.push(
+    `${estimator.path}: among training rows at exactly the same distance the first is taken; scikit-learn takes any.`,
+  );
   const weights = estimator.text('weights');
   if (weights === 'uniform') return { index, weight: undefined };
   if (weights !== 'distance') estimator.refuse('weighs neighbours with a function of its own');
@@ -204,7 +207,7 @@ function gaussianMixture(estimator: Estimator, x: Frame, to: Lowering): Answer {
     const centered = graph.op('Sub', [input, graph.double(means.data.subarray(c * features, (c + 1) * features))]);
     const squared = graph.op(
       'ReduceSumSquare',
-      [graph.op('MatMul', [centered, graph.double(factor, [features, features])]), graph.ints(1)],
+      [graph.op('Gemm', [centered, graph.double(factor, [features, features])]), graph.ints(1)],
       { keepdims: 1n },
     );
     const constant = logDeterminant - 0.5 * features * Math.log(2 * Math.PI) + Math.log(weights[c]!);

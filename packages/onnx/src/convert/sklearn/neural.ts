@@ -31,7 +31,7 @@ function layers(estimator: Estimator, x: Frame, to: Lowering): { value: string; 
     const isLast = i === weights.length - 1;
     const name = (isLast ? estimator.text('out_activation_') : estimator.text('activation')) ?? 'identity';
     value = graph.op('Add', [
-      graph.op('MatMul', [value, graph.double(weight.data, weight.dims)]),
+      graph.op('Gemm', [value, graph.double(weight.data, weight.dims)]),
       graph.double(biases[i]?.data ?? []),
     ]);
     value = activated(value, name, estimator, to);

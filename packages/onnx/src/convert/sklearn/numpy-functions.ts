@@ -49,6 +49,9 @@ export function functionName(func: PyValue, estimator: Estimator): string {
   // NumPy 1 pickles a ufunc as _ufunc_reconstruct(module, name).
   if (func instanceof PyObject && func.type.name === '_ufunc_reconstruct' && typeof func.args[1] === 'string')
     return func.args[1];
+  // Histogram gradient boosting checks its numeric columns with a bound check_array, which changes nothing.
+  const [bound] = func instanceof PyObject && func.type.path === 'functools.partial' ? func.args : [];
+  if (bound instanceof PyGlobal && bound.name === 'check_array') return 'positive';
   const name = func instanceof PyGlobal ? func.path : func instanceof PyObject ? func.type.path : typeof func;
   return estimator.refuse(`calls the function ${name}; only NumPy functions of one array can be converted`);
 }

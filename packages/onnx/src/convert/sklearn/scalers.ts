@@ -282,7 +282,7 @@ function projection(estimator: Estimator, x: Frame, to: Lowering): Frame {
   for (let i = 0; i < outputs; i++)
     for (let j = 0; j < inputs; j++) transposed[j * outputs + i] = components.data[i * inputs + j]!;
   return matrixFrame(
-    to.graph.op('MatMul', [matrix(x, to, estimator), to.graph.double(transposed, [inputs, outputs])]),
+    to.graph.op('Gemm', [matrix(x, to, estimator), to.graph.double(transposed, [inputs, outputs])]),
     outputs,
   );
 }
@@ -294,7 +294,7 @@ function rbfSampler(estimator: Estimator, x: Frame, to: Lowering): Frame {
   const [inputs = 0, outputs = 0] = weights.dims;
   requireWidth(x, inputs, estimator);
   const angle = graph.op('Add', [
-    graph.op('MatMul', [matrix(x, to, estimator), graph.double(weights.data, weights.dims)]),
+    graph.op('Gemm', [matrix(x, to, estimator), graph.double(weights.data, weights.dims)]),
     graph.double(estimator.dense('random_offset_').data),
   ]);
   const wave = graph.op('Cos', [angle]);
@@ -316,7 +316,7 @@ function components(estimator: Estimator, x: Frame, to: Lowering): Frame {
     for (let j = 0; j < inputs; j++) transposed[j * outputs + i] = matrixOf.data[i * inputs + j]!;
   let value = matrix(x, to, estimator);
   if (estimator.has('mean_')) value = graph.op('Sub', [value, graph.double(estimator.dense('mean_').data)]);
-  value = graph.op('MatMul', [value, graph.double(transposed, [inputs, outputs])]);
+  value = graph.op('Gemm', [value, graph.double(transposed, [inputs, outputs])]);
   if (deviations !== undefined) value = graph.op('Div', [value, graph.double(deviations)]);
   return matrixFrame(value, outputs);
 }

@@ -35,7 +35,7 @@ function pairDecisions(estimator: Estimator, x: Frame, to: Lowering, classes: nu
     for (let s = starts[j]!; s < starts[j]! + counts[j]!; s++)
       weights[s * pairs.length + p] = dual.data[i * vectors + s]!;
   });
-  const product = graph.op('MatMul', [kernelOf(estimator, x, to), graph.double(weights, [vectors, pairs.length])]);
+  const product = graph.op('Gemm', [kernelOf(estimator, x, to), graph.double(weights, [vectors, pairs.length])]);
   return graph.op('Add', [product, graph.double(intercept)]);
 }
 
@@ -58,7 +58,7 @@ function votes(decisions: string, classes: number, to: Lowering): string {
   });
   const won = graph.cast(graph.op('Greater', [decisions, graph.double(0)]), 'double');
   return graph.op('Add', [
-    graph.op('MatMul', [won, graph.double(forFirst, [pairs.length, classes])]),
+    graph.op('Gemm', [won, graph.double(forFirst, [pairs.length, classes])]),
     graph.double(base),
   ]);
 }
@@ -72,7 +72,7 @@ function oneVersusRestScores(decisions: string, classes: number, to: Lowering): 
     spread[p * classes + i] = 1;
     spread[p * classes + j] = -1;
   });
-  const confidence = graph.op('MatMul', [decisions, graph.double(spread, [pairs.length, classes])]);
+  const confidence = graph.op('Gemm', [decisions, graph.double(spread, [pairs.length, classes])]);
   const bounded = graph.op('Div', [
     confidence,
     graph.op('Mul', [graph.double(3), graph.op('Add', [graph.op('Abs', [confidence]), graph.double(1)])]),
@@ -149,7 +149,7 @@ function probabilities(
 function regressor(estimator: Estimator, x: Frame, to: Lowering): Answer {
   const { graph } = to;
   const dual = estimator.dense('dual_coef_');
-  const product = graph.op('MatMul', [kernelOf(estimator, x, to), graph.double(dual.data, [dual.data.length, 1])]);
+  const product = graph.op('Gemm', [kernelOf(estimator, x, to), graph.double(dual.data, [dual.data.length, 1])]);
   return {
     kind: 'values',
     value: graph.op('Add', [product, graph.double(estimator.dense('intercept_').data)]),
@@ -169,10 +169,34 @@ function oneClass(estimator: Estimator, x: Frame, to: Lowering): Answer {
   return { kind: 'outliers', label, score };
 }
 
+/** Ridge regression on kernel values. */
+function kernelRidge(estimator: Estimator, x: Frame, to: Lowering): Answer {
+  const table = estimator.dense('X_fit_');
+  const features = table.dims[1] ?? 0;
+  requireWidth(x, features, estimator);
+  const kernel = estimator.text('kernel') ?? estimator.refuse('uses a kernel function of its own');
+  const dual = estimator.dense('dual_coef_');
+  const columns = dual.dims.length > 1 ? dual.dims[1]! : 1;
+  const values = kernelMatrix(
+    estimator,
+    kernel,
+    matrix(x, to, estimator),
+    table,
+    estimator.number('gamma') ?? 1 / features,
+    to,
+  );
+  return {
+    kind: 'values',
+    value: to.graph.op('Gemm', [values, to.graph.double(dual.data, [table.dims[0] ?? 0, columns])]),
+    columns,
+  };
+}
+
 export const vectorClasses: Readonly<Record<string, SklearnClass>> = {
   SVC: { family, predict: classifier },
   NuSVC: { family, predict: classifier },
   SVR: { family, predict: regressor },
   NuSVR: { family, predict: regressor },
+  KernelRidge: { family, predict: kernelRidge },
   OneClassSVM: { family, predict: oneClass },
 };

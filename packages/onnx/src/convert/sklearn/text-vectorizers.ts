@@ -124,24 +124,96 @@ function stopWordsOf(estimator: Estimator): string[] {
   return items.filter(item => typeof item === 'string');
 }
 
-/** The characters of each text, runs of white space made one blank; words set apart for char_wb. */
-function characterTokens(estimator: Estimator): never {
-  return estimator.refuse(
-    `makes n-grams of characters (analyzer "${String(estimator.raw('analyzer'))}"), which is not supported`,
+/** Everything Python calls white space, one character each. */
+const whiteSpace = [
+  ...'\t\n\v\f\r\u001c\u001d\u001e\u001f \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000',
+];
+/** Stands between words for char_wb; no vocabulary can contain it. */
+const separator = '\u0001sep\u0001';
+
+function isAnyOf(tokens: string, words: readonly string[], to: Lowering): string {
+  const { graph } = to;
+  const code = graph.op(
+    'LabelEncoder',
+    [tokens],
+    { keys_strings: words, values_int64s: words.map(() => 1n), default_int64: 0n },
+    'ai.onnx.ml',
   );
+  return graph.op('Greater', [code, graph.constant('int64', [], [0])]);
+}
+
+/** The tokens one place later or earlier in each row, padded at the open end. */
+function shifted(tokens: string, by: 1 | -1, to: Lowering): string {
+  const { graph } = to;
+  const batch = graph.op('Shape', [tokens], { start: 0n, end: 1n });
+  const edge = graph.op('Expand', [
+    graph.constant('string', [1, 1], [padding]),
+    graph.op('Concat', [batch, graph.ints(1)], { axis: 0n }),
+  ]);
+  const body =
+    by === 1
+      ? graph.op('Slice', [tokens, graph.ints(0), graph.ints(-1), graph.ints(1)])
+      : graph.op('Slice', [tokens, graph.ints(1), graph.ints(2 ** 31), graph.ints(1)]);
+  return graph.op('Concat', by === 1 ? [edge, body] : [body, edge], { axis: 1n });
+}
+
+/** The characters of each text with runs of white space made one blank; for char_wb every word stands apart. */
+function characterTokens(estimator: Estimator, x: Frame, splitsWords: boolean, to: Lowering): string {
+  const { graph } = to;
+  const characters = graph.op(
+    'Tokenizer',
+    [plainText(estimator, x, to)],
+    { mark: 0n, mincharnum: 1n, pad_value: padding, separators: [''] },
+    'com.microsoft',
+  );
+  const tokens = withAtLeastOneToken(characters, 1, to);
+  const isSpace = isAnyOf(tokens, whiteSpace, to);
+  const afterSpace = isAnyOf(shifted(tokens, 1, to), whiteSpace, to);
+  const blank = graph.constant('string', [], [' ']);
+  const repeated = graph.op('And', [isSpace, afterSpace]);
+  if (!splitsWords) {
+    const runStart = graph.op('And', [isSpace, isAnyOf(shifted(tokens, -1, to), whiteSpace, to)]);
+    return withoutTokens(graph.op('Where', [runStart, blank, tokens]), repeated, to);
+  }
+  // Three places per character: a space becomes blank, separator, blank; the places not needed are removed.
+  const rest = graph.constant('string', [], [padding]);
+  const place = (value: string): string => graph.op('Unsqueeze', [value, graph.ints(2)]);
+  const tripled = graph.op(
+    'Concat',
+    [
+      place(graph.op('Where', [isSpace, blank, tokens])),
+      place(graph.op('Where', [isSpace, graph.constant('string', [], [separator]), rest])),
+      place(graph.op('Where', [isSpace, blank, rest])),
+    ],
+    { axis: 2n },
+  );
+  const flat = graph.op('Flatten', [tripled], { axis: 1n });
+  const edge = graph.op('Expand', [
+    graph.constant('string', [1, 1], [' ']),
+    graph.op('Concat', [graph.op('Shape', [tokens], { start: 0n, end: 1n }), graph.ints(1)], { axis: 0n }),
+  ]);
+  const stream = graph.op('Concat', [edge, flat, edge], { axis: 1n });
+  return withoutTokens(stream, isAnyOf(stream, [padding], to), to);
+}
+
+/** The tokens of each text, and how a term of the vocabulary splits into tokens. */
+function tokensOf(estimator: Estimator, x: Frame, to: Lowering): { tokens: string; split: (term: string) => string[] } {
+  const analyzer = estimator.raw('analyzer');
+  if (analyzer === 'word') return { tokens: wordTokens(estimator, x, to), split: term => term.split(' ') };
+  if (analyzer === 'char' || analyzer === 'char_wb')
+    return { tokens: characterTokens(estimator, x, analyzer === 'char_wb', to), split: term => [...term] };
+  return estimator.refuse('uses an analyzer function of its own');
 }
 
 /** Counts of the vocabulary's n-grams, double [batch, terms]. */
 function counts(estimator: Estimator, x: Frame, to: Lowering): { value: string; columns: number } {
   const { graph } = to;
   refuseUnknownOptions(estimator);
-  const analyzer = estimator.raw('analyzer');
-  if (analyzer !== 'word') characterTokens(estimator);
   const terms = vocabularyOf(estimator);
-  const tokens = wordTokens(estimator, x, to);
+  const { tokens, split } = tokensOf(estimator, x, to);
   const pools = new Map<number, { tokens: string[]; column: number }[]>();
   terms.forEach((term, column) => {
-    const words = term.split(' ');
+    const words = split(term);
     const pool = pools.get(words.length) ?? [];
     pool.push({ tokens: words, column });
     pools.set(words.length, pool);
@@ -227,8 +299,58 @@ function tfidfVectorizer(estimator: Estimator, x: Frame, to: Lowering): Frame {
   return weighted(inner, inner, value, columns, to);
 }
 
+/** Columns that hashing may make; more would fill memory with zeros. */
+const maxHashColumns = 1 << 16;
+
+/** Counts by the signed MurmurHash3 of each token, as scikit-learn hashes. */
+function hashingVectorizer(estimator: Estimator, x: Frame, to: Lowering): Frame {
+  const { graph } = to;
+  refuseUnknownOptions(estimator);
+  const columns = estimator.number('n_features') ?? 2 ** 20;
+  if (columns > maxHashColumns)
+    estimator.refuse(`makes ${columns} columns, more than ${maxHashColumns}; use a smaller n_features`);
+  if (estimator.raw('analyzer') !== 'word' || stopWordsOf(estimator).length > 0)
+    estimator.refuse('hashes characters or removes stop words, which is not supported');
+  const [low, high] = nGramRange(estimator);
+  const words = withAtLeastOneToken(wordTokens(estimator, x, to), 1, to);
+  const sums: string[] = [];
+  let gram = words;
+  let next = words;
+  let isReal = graph.op('Not', [isAnyOf(words, [padding], to)]);
+  for (let length = 1; length <= high; length++) {
+    if (length > 1) {
+      next = shifted(next, -1, to);
+      gram = graph.op('StringConcat', [gram, graph.op('StringConcat', [graph.constant('string', [], [' ']), next])]);
+      isReal = graph.op('And', [isReal, graph.op('Not', [isAnyOf(next, [padding], to)])]);
+    }
+    if (length >= low) sums.push(hashedCounts(gram, isReal, columns, estimator, to));
+  }
+  let value = sums.reduce((sum, part) => graph.op('Add', [sum, part]));
+  if (estimator.flag('binary', false)) value = graph.cast(graph.op('Greater', [value, graph.double(0)]), 'double');
+  const norm = estimator.raw('norm') ?? null;
+  return matrixFrame(norm === null ? value : rowNormalized(value, String(norm), to), columns);
+}
+
+function hashedCounts(gram: string, isReal: string, columns: number, estimator: Estimator, to: Lowering): string {
+  const { graph } = to;
+  const hash = graph.cast(graph.op('MurmurHash3', [gram], { positive: 0n, seed: 0n }, 'com.microsoft'), 'int64');
+  const column = graph.op('Mod', [graph.op('Abs', [hash]), graph.constant('int64', [], [columns])]);
+  const isSigned = estimator.flag('alternate_sign', true);
+  const sign = isSigned
+    ? graph.op('Where', [graph.op('Less', [hash, graph.constant('int64', [], [0])]), graph.double(-1), graph.double(1)])
+    : graph.double(1);
+  const update = graph.op('Where', [isReal, sign, graph.double(0)]);
+  const batch = graph.op('Shape', [gram], { start: 0n, end: 1n });
+  const zeros = graph.op('Expand', [
+    graph.double(0, [1, 1]),
+    graph.op('Concat', [batch, graph.ints(columns)], { axis: 0n }),
+  ]);
+  return graph.op('ScatterElements', [zeros, column, update], { axis: 1n, reduction: 'add' });
+}
+
 export const textClasses: Readonly<Record<string, SklearnClass>> = {
   CountVectorizer: { family, transform: countVectorizer },
   TfidfVectorizer: { family, transform: tfidfVectorizer },
+  HashingVectorizer: { family, transform: hashingVectorizer },
   TfidfTransformer: { family, transform: tfidfTransformer },
 };

@@ -8,6 +8,7 @@ import {
   frameWidth,
   type Lowering,
   matrix,
+  matrixFrame,
   requireWidth,
   type SklearnClass,
 } from './lowering.ts';
@@ -223,7 +224,9 @@ function startScores(estimator: Estimator, columns: number, to: Lowering, x: Fra
   }
   if (isClassifier)
     estimator.refuse(`starts from a fitted ${start.className}, which is not supported for classification`);
-  const answer = to.predict(start, x);
+  // The start model gets the input as the trees do, rounded to float32.
+  const rounded = matrixFrame(asTreeInput(matrix(x, to, estimator), to), frameWidth(x));
+  const answer = to.predict(start, rounded);
   if (answer.kind !== 'values') estimator.refuse(`starts from ${start.className}, which predicts no numbers`);
   return answer.value;
 }
@@ -312,7 +315,7 @@ function nodeDepths(tree: Pick<DecisionTree, 'left' | 'right'>): Float64Array {
 function averagePathLength(samples: number): number {
   if (samples <= 1) return 0;
   if (samples <= 2) return 1;
-  return 2 * (Math.log(samples - 1) + 0.577215664901532860606512090082402431) - (2 * (samples - 1)) / samples;
+  return 2 * (Math.log(samples - 1) + 0.5772156649015329) - (2 * (samples - 1)) / samples;
 }
 
 const family = 'trees and ensembles of trees';

@@ -112,10 +112,12 @@ function flatten(trees: readonly DecisionTree[]): FlatEnsemble {
     for (const node of order) {
       const set = tree.members?.get(node);
       features.push(tree.feature[node]!);
-      modes.push(set !== undefined ? 6 : tree.mode === 'lt' ? 1 : 0);
-      splits.push(set !== undefined ? 0 : tree.threshold[node]!);
+      // Membership in an empty set is not allowed; nothing is below minus infinity either.
+      const isEmpty = set !== undefined && set.length === 0;
+      modes.push(isEmpty || (set === undefined && tree.mode === 'lt') ? 1 : set !== undefined ? 6 : 0);
+      splits.push(isEmpty ? Number.NEGATIVE_INFINITY : set !== undefined ? 0 : tree.threshold[node]!);
       missingTrue.push(tree.missingLeft[node]!);
-      if (set !== undefined) members.push(...set, Number.NaN);
+      if (set !== undefined && !isEmpty) members.push(...set, Number.NaN);
       const left = tree.left[node]!;
       const right = tree.right[node]!;
       const isLeftLeaf = tree.left[left]! < 0;
