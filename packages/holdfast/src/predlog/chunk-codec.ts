@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { type Frame, readFrame } from './chunk-frame.ts';
 import { errorHeaderSchema } from './failure-counts.ts';
 import type { ChunkPlace, ErrorChunk, LabelChunk } from './log-chunk.ts';
-import { predictionHeaderSchema, type SchemaCache, StoredPredictions } from './stored-predictions.ts';
+import { predictionHeaderSchema } from './prediction-header.ts';
+import { type SchemaCache, StoredPredictions } from './stored-predictions.ts';
 
 /** A chunk with everything that the log holds of it; consumers outside this room see it as a `LogChunk`. */
 export type StoredChunk = StoredPredictions | ErrorChunk | LabelChunk;

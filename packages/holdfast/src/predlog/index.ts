@@ -1,4 +1,6 @@
+export { type PredlogDatabase, type PredlogTables, predlogMigrations } from './catalog.ts';
 export type { FailedRequest } from './failure-counts.ts';
+export { type History, type HistoryOptions, openHistory } from './history.ts';
 export {
   type LabelLog,
   type LabelLogOptions,

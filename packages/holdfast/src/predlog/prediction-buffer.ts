@@ -1,6 +1,7 @@
 import type { Signature, Tensor } from '@holdfast/api';
 import type { ChunkWriter } from './chunk-frame.ts';
 import { logSchemaOf, type Role } from './log-schema.ts';
+import type { PredictionHeader } from './prediction-header.ts';
 import { RawColumn } from './raw-column.ts';
 import { TensorBlock } from './tensor-block.ts';
 import { narrowCodes, TextColumn } from './text-column.ts';
@@ -24,19 +25,6 @@ export interface AnsweredRequest {
   readonly latencyUs: number;
 }
 
-/** The line of a prediction chunk's header that differs from chunk to chunk. */
-export interface PredictionHeader {
-  readonly kind: 'predictions';
-  readonly rows: number;
-  readonly requests: number;
-  readonly minEventMs: number;
-  readonly maxEventMs: number;
-  readonly explicitRows: number;
-  readonly hasKeys: boolean;
-  /** Per block, whether a presence byte per row stands before its values. */
-  readonly masks: readonly boolean[];
-}
-
 /** Where the values of one tensor go. */
 interface Slot {
   readonly tensor: string;
@@ -53,6 +41,8 @@ const requestBytes = 64;
 
 /** Rows of one version of one model on their way to the disk, column by column. */
 export class PredictionBuffer {
+  readonly #model: string;
+  readonly #version: number;
   readonly #schemaLine: string;
   readonly #inputs: readonly Slot[];
   readonly #outputs: readonly Slot[];
@@ -73,6 +63,8 @@ export class PredictionBuffer {
   #latencyUs = new Float64Array(0);
 
   constructor(model: string, version: number, signature: Signature, hash: (text: string) => string) {
+    this.#model = model;
+    this.#version = version;
     const schema = logSchemaOf(model, version, signature);
     this.#schemaLine = JSON.stringify(schema);
     this.#tagTensor = { name: 'tags', datatype: 'BYTES', shape: [1], data: [''] };
@@ -149,9 +141,11 @@ export class PredictionBuffer {
     const requests = this.#ids.length;
     const header: PredictionHeader = {
       kind: 'predictions',
+      model: this.#model,
+      version: this.#version,
       rows,
       requests,
-      ...this.#eventSpan(),
+      ...this.#timeSpans(),
       hasKeys: this.#keys.some(key => key !== undefined),
       masks: this.#blocks.map(block => block.present !== undefined),
     };
@@ -182,19 +176,24 @@ export class PredictionBuffer {
     if (this.#capacity > keptCapacity) this.#resizeRows(firstCapacity, 0);
   }
 
-  #eventSpan(): Pick<PredictionHeader, 'minEventMs' | 'maxEventMs' | 'explicitRows'> {
+  #timeSpans(): Omit<PredictionHeader, 'kind' | 'model' | 'version' | 'rows' | 'requests' | 'hasKeys' | 'masks'> {
     let minEventMs = Number.POSITIVE_INFINITY;
     let maxEventMs = Number.NEGATIVE_INFINITY;
+    let minReceivedMs = Number.POSITIVE_INFINITY;
+    let maxReceivedMs = Number.NEGATIVE_INFINITY;
     let explicitRows = 0;
     for (let r = 0; r < this.#ids.length; r++) {
       const given = this.#eventMs[r]!;
+      const receivedMs = this.#receivedMs[r]!;
       const isExplicit = !Number.isNaN(given);
-      const eventMs = isExplicit ? given : this.#receivedMs[r]!;
+      const eventMs = isExplicit ? given : receivedMs;
       if (isExplicit) explicitRows += this.#rowCounts[r]!;
       if (eventMs < minEventMs) minEventMs = eventMs;
       if (eventMs > maxEventMs) maxEventMs = eventMs;
+      if (receivedMs < minReceivedMs) minReceivedMs = receivedMs;
+      if (receivedMs > maxReceivedMs) maxReceivedMs = receivedMs;
     }
-    return { minEventMs, maxEventMs, explicitRows };
+    return { minEventMs, maxEventMs, minReceivedMs, maxReceivedMs, explicitRows };
   }
 
   #resizeRows(needed: number, kept = this.#rows): void {

@@ -1,23 +1,11 @@
 import { typedArrayOf } from '@holdfast/api';
-import { z } from 'zod';
 import type { BodyReader } from './chunk-frame.ts';
 import { halfToNumber } from './half.ts';
 import type { ChunkPlace, ChunkRequests, LogColumn, PredictionChunk } from './log-chunk.ts';
 import { isCategorical, type LogSchema, type LogSchemaColumn, logSchemaSchema } from './log-schema.ts';
+import type { PredictionHeader } from './prediction-header.ts';
 import { type FixedArray, type FixedDatatype, isWide } from './tensor-block.ts';
 import { codesArray, elementText } from './text-column.ts';
-
-export const predictionHeaderSchema = z.object({
-  kind: z.literal('predictions'),
-  rows: z.int().min(1),
-  requests: z.int().min(1),
-  minEventMs: z.number(),
-  maxEventMs: z.number(),
-  explicitRows: z.int(),
-  hasKeys: z.boolean(),
-  masks: z.array(z.boolean()),
-});
-type PredictionHeader = z.infer<typeof predictionHeaderSchema>;
 
 /** A fixed-size tensor of a chunk, exactly as it was served. */
 export interface StoredBlock {
