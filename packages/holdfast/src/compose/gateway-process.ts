@@ -9,10 +9,11 @@ import {
   systemClock,
   type ToGateway,
 } from '../serving/index.ts';
-import { createLog, MetricRegistry } from '../telemetry/index.ts';
+import { MetricRegistry } from '../telemetry/index.ts';
 import { childSettings, endWith, tellControl } from './child-entry.ts';
 import { type GatewaySettings, gatewaySettingsSchema } from './gateway-settings.ts';
 import { nullSink } from './null-sink.ts';
+import { processLog } from './process-log.ts';
 import { productVersion } from './product-version.ts';
 
 /** What a gateway process tells control: its room's messages, and runners that hang. */
@@ -29,7 +30,7 @@ interface Outlets extends AsyncDisposable {
 async function openOutlets(settings: GatewaySettings): Promise<Outlets> {
   await using stack = new AsyncDisposableStack();
   const { recording, logDirectory, instance } = settings;
-  const log = createLog('gateway');
+  const log = processLog('gateway');
   const shared = { clock: Date.now, log, segmentBytes: recording.segmentBytes, segmentAgeMs: recording.segmentAgeMs };
   const labels = stack.use(await openLabelLog({ ...shared, directory: logDirectory, instance: `labels-${instance}` }));
   const recorder = recording.enabled
@@ -58,7 +59,7 @@ function reportOf(gateway: Gateway, { recorder, labels }: Outlets): GatewayRepor
 }
 
 const settings = gatewaySettingsSchema.parse(childSettings());
-const log = createLog('gateway');
+const log = processLog('gateway');
 const outlets = await openOutlets(settings);
 const gateway = await startGateway({
   host: settings.host,

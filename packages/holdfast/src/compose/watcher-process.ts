@@ -1,22 +1,22 @@
 import { readFile } from 'node:fs/promises';
 import {
-  baselineProfileSchema,
   type MonitoredModel,
   type MonitoringTables,
   monitoringMigrations,
+  parseBaselineProfile,
   startWatcher,
 } from '../monitoring/index.ts';
 import { followLog, openHistory, type PredlogTables, predlogMigrations } from '../predlog/index.ts';
 import { openDatabase } from '../storage/index.ts';
-import { createLog } from '../telemetry/index.ts';
 import { childSettings, endWith, tellControl } from './child-entry.ts';
+import { processLog } from './process-log.ts';
 import type { FromWatcher, ToWatcher, WatchedVersion } from './watch-messages.ts';
 import { watcherSettingsSchema } from './watcher-settings.ts';
 
 const tell = (message: FromWatcher): void => tellControl(message);
 
 const settings = watcherSettingsSchema.parse(childSettings());
-const log = createLog('watcher');
+const log = processLog('watcher');
 const clock = Date.now;
 
 let models: readonly MonitoredModel[] = [];
@@ -25,7 +25,7 @@ let telling: Promise<void> = Promise.resolve();
 async function monitored(version: WatchedVersion): Promise<MonitoredModel> {
   const { baselinePath, ...rest } = version;
   if (baselinePath === undefined) return { ...rest, baseline: undefined };
-  return { ...rest, baseline: baselineProfileSchema.parse(JSON.parse(await readFile(baselinePath, 'utf8'))) };
+  return { ...rest, baseline: parseBaselineProfile(await readFile(baselinePath, 'utf8')) };
 }
 
 const firstModels = Promise.withResolvers<void>();

@@ -1,6 +1,12 @@
+export {
+  type PrepareBaselineOptions,
+  prepareBaseline,
+  type ScoreRows,
+  type TableColumns,
+} from './baseline/prepare-baseline.ts';
 export type { GroundTruth, JoinedWindow, TruthSpan } from './ground-truth.ts';
 export type { MonitoredModel } from './monitored-model.ts';
-export type { BaselineProfile } from './profiles/reference.ts';
+export { type BaselineProfile, parseBaselineProfile } from './profiles/reference.ts';
 export { MonitoringReader, type MonitoringSummary, type TimeRange, type VerdictFilter } from './reader.ts';
 export { type MonitoringTables, monitoringMigrations } from './store/schema.ts';
 export { openWatcher, startWatcher, type Watcher, type WatcherOptions } from './watcher.ts';

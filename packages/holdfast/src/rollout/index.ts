@@ -7,3 +7,4 @@ export {
   type PublisherOptions,
   type ValidatedModel,
 } from './publisher.ts';
+export { isTabular, type RowColumns, rowsToTensors, tensorsToColumns } from './tabular-rows.ts';

@@ -94,3 +94,16 @@ export interface BaselineProfile {
   readonly performance: Readonly<Record<string, BaselineMetric>>;
   readonly labelled: number;
 }
+
+/** The profile in JSON that `prepareBaseline` made. @throws Error when it is of another format */
+export function parseBaselineProfile(json: string): BaselineProfile {
+  const profile: unknown = JSON.parse(json);
+  if (!isBaselineProfile(profile))
+    throw new Error('the baseline profile has an unknown format; deploy the baseline again');
+  return profile;
+}
+
+/** Only this program writes profiles, under a digest of their bytes, so the format number says everything. */
+function isBaselineProfile(value: unknown): value is BaselineProfile {
+  return typeof value === 'object' && value !== null && 'format' in value && value.format === 1;
+}
