@@ -180,6 +180,16 @@ export class Catalog {
     });
   }
 
+  /** Changes with every seal and every removal, so that a reader can tell whether what it read belongs together. */
+  async stamp(): Promise<string> {
+    const file = await this.#db
+      .selectFrom('predlog_file')
+      .select(eb => [eb.fn.max('id').as('last'), eb.fn.count('obsolete_ms').as('obsolete')])
+      .executeTakeFirst();
+    const sealed = await this.#db.selectFrom('predlog_sealed').select('segment').orderBy('segment').execute();
+    return JSON.stringify([file?.last, file?.obsolete, sealed]);
+  }
+
   /** Every file name the catalog still speaks of, in use or waiting to be removed. */
   async knownNames(): Promise<Set<string>> {
     const rows = await this.#db.selectFrom('predlog_file').select('name').execute();

@@ -17,8 +17,8 @@ const filesPerMerge = 8;
 const topLevel = 4;
 /** A merge takes no more rows than this together. */
 const mostMergedRows = 20_000_000;
-/** Readers may still be using a file that was replaced; it stays for this long. */
-const graceMs = 60_000;
+/** A reader, such as a long export, may still be using a file that was replaced; it stays for this long. */
+const graceMs = 600_000;
 /** Waiting labels in files may exceed those that really wait by so many before the files are rewritten. */
 const pendingSlack = 10_000;
 

@@ -3,9 +3,9 @@ import { availableParallelism } from 'node:os';
 import { type DuckDBAppender, type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
 
 export interface DuckOptions {
-  /** The one directory, with what is below it, that may be read and written. */
-  readonly directory: string;
-  /** Where queries larger than the memory limit spill to; below `directory`. */
+  /** The only directories, with what is below them, that may be read and written. */
+  readonly directories: readonly string[];
+  /** Where queries larger than the memory limit spill to. */
   readonly spillDirectory: string;
   /** @default 512 */
   readonly memoryMegabytes?: number;
@@ -13,7 +13,7 @@ export interface DuckOptions {
   readonly threads?: number;
 }
 
-/** One in-memory DuckDB with limits, fenced into one directory; statements run one after another. */
+/** One in-memory DuckDB with limits, fenced into a few directories; statements run one after another. */
 export class Duck implements Disposable {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
@@ -34,7 +34,7 @@ export class Duck implements Disposable {
       autoload_known_extensions: 'false',
     });
     const connection = await instance.connect();
-    await connection.run(`set allowed_directories = [${literal(options.directory)}]`);
+    await connection.run(`set allowed_directories = [${options.directories.map(literal).join(', ')}]`);
     await connection.run('set enable_external_access = false');
     await connection.run('set lock_configuration = true');
     return new Duck(instance, connection);

@@ -1,97 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { openDatabase } from '../storage/index.ts';
-import { type PredlogTables, predlogMigrations } from './catalog.ts';
-import { type History, openHistory } from './history.ts';
-import type { JoinerOptions } from './joiner.ts';
-import { openLabelLog, type ReceivedLabel } from './label-log.ts';
-import { followLog, type LogFollower } from './log-follower.ts';
-import { openRecorder } from './recorder.ts';
-import { freshDirectory, sampleRequest, silentLog } from './sample-model.ts';
-import type { SealStep } from './seal.ts';
-
-/** A gateway and a watcher over one directory, in one process; time stands still unless a test moves it. */
-async function openBoth(directory = freshDirectory(), joiner: JoinerOptions = {}) {
-  const time = { nowMs: 1_700_000_100_000 };
-  const shared = { directory, instance: 'g', clock: () => time.nowMs, log: silentLog };
-  let recorder = await openRecorder(shared);
-  let labels = await openLabelLog(shared);
-  const stepped: { crashAt: SealStep | undefined } = { crashAt: undefined };
-  const openWatcher = async () => {
-    const db = await openDatabase<PredlogTables>({
-      path: join(directory, 'watch.db'),
-      migrations: predlogMigrations,
-      durability: 'normal',
-    });
-    const history = await openHistory({
-      directory,
-      db,
-      clock: () => time.nowMs,
-      log: silentLog,
-      joiner: { keyPassMs: 0, ...joiner },
-      onSealStep: step => {
-        if (step === stepped.crashAt) throw new Error(`crash at ${step}`);
-      },
-    });
-    return { db, history, follower: followLog({ directory, log: silentLog }) };
-  };
-  let watcher = await openWatcher();
-  return {
-    directory,
-    time,
-    get history(): History {
-      return watcher.history;
-    },
-    get follower(): LogFollower {
-      return watcher.follower;
-    },
-    get recorder() {
-      return recorder;
-    },
-    get labels() {
-      return labels;
-    },
-    async follow() {
-      await recorder.flush();
-      for (;;) {
-        const chunks = await watcher.follower.readNew();
-        if (chunks.length === 0) return;
-        await watcher.history.ingest(chunks);
-      }
-    },
-    /** Ends the open segments, as age or size would. */
-    async finishSegments() {
-      await recorder[Symbol.asyncDispose]();
-      await labels[Symbol.asyncDispose]();
-      recorder = await openRecorder(shared);
-      labels = await openLabelLog(shared);
-    },
-    async restartWatcher() {
-      stepped.crashAt = undefined;
-      await watcher.history[Symbol.asyncDispose]();
-      await watcher.db.destroy();
-      watcher = await openWatcher();
-    },
-    /** A seal that stops dead at a step, and the start of a new watcher after it. */
-    async crashWhileSealing(step: SealStep) {
-      stepped.crashAt = step;
-      await expect(watcher.history.seal(watcher.follower.finished)).rejects.toThrow('crash');
-      await this.restartWatcher();
-    },
-    async [Symbol.asyncDispose]() {
-      await watcher.history[Symbol.asyncDispose]();
-      await watcher.db.destroy();
-      await recorder[Symbol.asyncDispose]();
-      await labels[Symbol.asyncDispose]();
-    },
-  };
-}
-
-function labelFor(id: string, value: string, eventMs = 1): ReceivedLabel {
-  return { predictionId: id, key: undefined, value, eventMs };
-}
+import { sampleRequest } from './sample-model.ts';
+import { labelFor, openSampleWatch } from './sample-watch.ts';
 
 const everything = {
   model: 'flights',
@@ -102,7 +14,7 @@ const everything = {
 };
 
 test('labels meet their predictions by id and by key, before and after them, and the last event time wins', async () => {
-  await using both = await openBoth();
+  await using both = await openSampleWatch();
   await both.labels.append('flights', [
     labelFor('p-1', 'early'),
     { predictionId: undefined, key: 'k2/1', value: 'keyed', eventMs: 5 },
@@ -146,7 +58,7 @@ test('labels meet their predictions by id and by key, before and after them, and
 });
 
 test('windows are cut by event time, and a window without predictions is empty', async () => {
-  await using both = await openBoth();
+  await using both = await openSampleWatch();
   for (let n = 0; n < 10; n++) both.recorder.answered(sampleRequest(n, { eventMs: n * 1000 }));
   await both.labels.append(
     'flights',
@@ -162,7 +74,7 @@ test('windows are cut by event time, and a window without predictions is empty',
 });
 
 test('sealing moves rows into files and removes the segments, and nothing is seen to change', async () => {
-  await using both = await openBoth();
+  await using both = await openSampleWatch();
   for (let n = 0; n < 50; n++) both.recorder.answered(sampleRequest(n, { rows: 1 + (n % 3), key: `k${n}` }));
   await both.labels.append('flights', [
     labelFor('p-3', 'x'),
@@ -193,7 +105,7 @@ test('sealing moves rows into files and removes the segments, and nothing is see
 
 test('a crash between any two steps of a seal loses nothing and doubles nothing', async () => {
   for (const step of ['files-written', 'committed', 'segments-removed'] as const) {
-    await using both = await openBoth();
+    await using both = await openSampleWatch();
     for (let n = 0; n < 20; n++) both.recorder.answered(sampleRequest(n));
     await both.labels.append('flights', [labelFor('p-3', 'x'), labelFor('p-77', 'waits')]);
     await both.follow();
@@ -213,7 +125,7 @@ test('a crash between any two steps of a seal loses nothing and doubles nothing'
 });
 
 test('segments are not sealed before labels were compared with their rows', async () => {
-  await using both = await openBoth();
+  await using both = await openSampleWatch();
   both.recorder.answered(sampleRequest(1));
   await both.follow();
   await both.finishSegments();
@@ -224,7 +136,7 @@ test('segments are not sealed before labels were compared with their rows', asyn
 });
 
 test('merging keeps every row, and retention removes what is older', async () => {
-  await using both = await openBoth();
+  await using both = await openSampleWatch();
   for (let n = 0; n < 17; n++) {
     both.time.nowMs += 10_000;
     both.recorder.answered(sampleRequest(n, { receivedMs: both.time.nowMs }));
@@ -240,19 +152,19 @@ test('merging keeps every row, and retention removes what is older', async () =>
   await both.history.tidy();
   const after = await both.history.scoredWindow(everything);
   expect(after.truth.toSorted()).toEqual(before.truth.toSorted());
-  both.time.nowMs += 61_000;
+  both.time.nowMs += 601_000;
   await both.history.tidy();
   expect(readdirSync(join(both.directory, 'sealed')).filter(name => name.endsWith('.parquet'))).toHaveLength(6);
   both.time.nowMs += 90 * 86_400_000;
   await both.history.tidy();
   expect(await both.history.scoredWindow(everything)).toMatchObject({ predictions: 0 });
-  both.time.nowMs += 61_000;
+  both.time.nowMs += 601_000;
   await both.history.tidy();
   expect(readdirSync(join(both.directory, 'sealed')).filter(name => name.endsWith('.parquet'))).toEqual([]);
 });
 
 test('labels without a prediction are given up when they are too old or too many', async () => {
-  await using both = await openBoth(undefined, { pendingAgeMs: 1000, mostPending: 4 });
+  await using both = await openSampleWatch(undefined, { pendingAgeMs: 1000, mostPending: 4 });
   await both.labels.append(
     'flights',
     [1, 2, 3, 4, 5, 6, 7].map(n => labelFor(`lost-${n}`, 'x')),
@@ -284,7 +196,7 @@ test('whatever the order of predictions, labels, matches, seals and restarts, ea
   );
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async steps => {
-      await using both = await openBoth();
+      await using both = await openSampleWatch();
       const predicted = new Set<number>();
       const truth = new Map<number, { value: string; eventMs: number; order: number }>();
       for (const [order, one] of steps.entries()) {
@@ -334,9 +246,8 @@ test('whatever the order of predictions, labels, matches, seals and restarts, ea
 }, 60_000);
 
 test('files that no catalog entry names are removed at start', async () => {
-  await using both = await openBoth();
+  await using both = await openSampleWatch();
   const stray = join(both.directory, 'sealed', 'predictions-flights-1-1-00000000.parquet');
-  const { writeFileSync } = await import('node:fs');
   writeFileSync(stray, 'half');
   await both.restartWatcher();
   expect(existsSync(stray)).toBe(false);

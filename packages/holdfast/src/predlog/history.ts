@@ -105,7 +105,7 @@ export async function openHistory(options: HistoryOptions): Promise<History> {
   const directory = await SealedDirectory.open(options.directory);
   const catalog = new Catalog(options.db);
   const duck = await Duck.open({
-    directory: options.directory,
+    directories: [options.directory],
     spillDirectory: `${directory.path}/spill-watcher`,
     ...(options.memoryMegabytes === undefined ? {} : { memoryMegabytes: options.memoryMegabytes }),
   });

@@ -1,6 +1,15 @@
-export { type PredlogDatabase, type PredlogTables, predlogMigrations } from './catalog.ts';
+export {
+  type PredlogDatabase,
+  type PredlogTables,
+  predlogMigrations,
+} from './catalog.ts';
 export type { FailedRequest } from './failure-counts.ts';
-export { type History, type HistoryOptions, openHistory } from './history.ts';
+export {
+  type History,
+  type HistoryOptions,
+  openHistory,
+} from './history.ts';
+export type { ChangedRange, JoinerStats } from './joiner.ts';
 export {
   type LabelLog,
   type LabelLogOptions,
@@ -25,5 +34,8 @@ export {
 } from './log-chunk.ts';
 export { type FollowOptions, followLog, type LogFollower } from './log-follower.ts';
 export { type RecoveredLog, recoverLog } from './log-recovery.ts';
+export type { PredictionFilter, PredictionSpan } from './log-snapshot.ts';
 export type { AnsweredRequest } from './prediction-buffer.ts';
+export { openPredictionStore, type PredictionStore, type PredictionStoreOptions } from './prediction-store.ts';
 export { openRecorder, type Recorder, type RecorderOptions, type RecorderStats } from './recorder.ts';
+export type { ScoredWindow, ScoredWindowQuery } from './scored-window.ts';
