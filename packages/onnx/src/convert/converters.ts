@@ -1,9 +1,16 @@
 import { OnnxError } from '../onnx-error.ts';
-import type { FileKind } from '../sniff/sniff-file.ts';
-import { sniffFile } from '../sniff/sniff-file.ts';
+import { type FileKind, sniffFile } from '../sniff/sniff-file.ts';
+import { convertLightgbmPickle, convertLightgbmText } from './boosting/convert-lightgbm.ts';
+import {
+  convertXgboostBinary,
+  convertXgboostJson,
+  convertXgboostPickle,
+  convertXgboostUbjson,
+} from './boosting/convert-xgboost.ts';
 import type { SourceFile } from './convert.ts';
 import { decompress } from './pickle/decompress.ts';
 import { unpickle } from './pickle/pickle-machine.ts';
+import { PyObject } from './pickle/python-values.ts';
 import { type ConvertedGraph, convertSklearn } from './sklearn/convert-sklearn.ts';
 
 /** Turns the bytes of one format into a graph. */
@@ -17,6 +24,9 @@ function convertPickle(bytes: Uint8Array, _files: readonly SourceFile[], produce
       `The pickle ends at byte ${end} but the file has ${bytes.length}; several objects in one file cannot be converted.`,
     );
   }
+  const module = value instanceof PyObject ? (value.type.module.split('.')[0] ?? '') : '';
+  if (module === 'xgboost') return convertXgboostPickle(value, producerVersion);
+  if (module === 'lightgbm') return convertLightgbmPickle(value, producerVersion);
   return convertSklearn(value, producerVersion);
 }
 
@@ -32,10 +42,25 @@ function convertCompressed(bytes: Uint8Array, files: readonly SourceFile[], prod
   return converter(inner, files, producerVersion);
 }
 
+/** A JSON document of no known kind gets the sentence of the likeliest one. */
+function refuseJson(): never {
+  throw new OnnxError(
+    'not_a_model',
+    'The JSON document has no "learner", so it is not an XGBoost model, and no other model format either.',
+  );
+}
+
 /** Every format that converts, by what `sniffFile` names it. */
 export const converters: ReadonlyMap<FileKind, Converter> = new Map<FileKind, Converter>([
   ['sklearn_pickle', convertPickle],
+  ['xgboost_pickle', convertPickle],
+  ['lightgbm_pickle', convertPickle],
   ['joblib', convertPickle],
   ['pickle', convertPickle],
   ['compressed_pickle', convertCompressed],
+  ['xgboost_json', (bytes, _, producerVersion) => convertXgboostJson(bytes, producerVersion)],
+  ['xgboost_ubj', (bytes, _, producerVersion) => convertXgboostUbjson(bytes, producerVersion)],
+  ['xgboost_binary', (bytes, _, producerVersion) => convertXgboostBinary(bytes, producerVersion)],
+  ['lightgbm_text', (bytes, _, producerVersion) => convertLightgbmText(bytes, producerVersion)],
+  ['json', refuseJson],
 ]);
