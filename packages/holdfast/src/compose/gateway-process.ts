@@ -1,9 +1,8 @@
-import { type LabelLog, openLabelLog, openRecorder, type Recorder } from '../predlog/index.ts';
+import { openLabelLog, openRecorder } from '../predlog/index.ts';
 import { connectRunner } from '../runtime/index.ts';
 import {
   createPredictionIds,
   type FromGateway,
-  type Gateway,
   type GatewayReport,
   startGateway,
   systemClock,
@@ -11,7 +10,7 @@ import {
 } from '../serving/index.ts';
 import { MetricRegistry } from '../telemetry/index.ts';
 import { childSettings, endWith, tellControl } from './child-entry.ts';
-import { type GatewaySettings, gatewaySettingsSchema } from './gateway-settings.ts';
+import { gatewaySettingsSchema } from './gateway-settings.ts';
 import { nullSink } from './null-sink.ts';
 import { processLog } from './process-log.ts';
 import { productVersion } from './product-version.ts';
@@ -22,71 +21,60 @@ export type GatewayMessage = FromGateway | { readonly kind: 'hung'; readonly mod
 const reportEveryMs = 1000;
 const tell = (message: GatewayMessage): void => tellControl(message);
 
-interface Outlets extends AsyncDisposable {
-  readonly recorder: Recorder | undefined;
-  readonly labels: LabelLog;
-}
+const settings = gatewaySettingsSchema.parse(childSettings());
+const log = processLog('gateway');
+const lifetime = new AsyncDisposableStack();
+endWith(() => lifetime.disposeAsync());
 
-async function openOutlets(settings: GatewaySettings): Promise<Outlets> {
-  await using stack = new AsyncDisposableStack();
-  const { recording, logDirectory, instance } = settings;
-  const log = processLog('gateway');
-  const shared = { clock: Date.now, log, segmentBytes: recording.segmentBytes, segmentAgeMs: recording.segmentAgeMs };
-  const labels = stack.use(await openLabelLog({ ...shared, directory: logDirectory, instance: `labels-${instance}` }));
-  const recorder = recording.enabled
-    ? stack.use(
-        await openRecorder({
-          ...shared,
-          directory: logDirectory,
-          instance: `gateway-${instance}`,
-          syncIntervalMs: recording.syncIntervalMs,
-          bufferBytes: recording.bufferBytes,
-        }),
-      )
-    : undefined;
-  const lifetime = stack.move();
-  return { recorder, labels, [Symbol.asyncDispose]: () => lifetime.disposeAsync() };
-}
+const { recording, logDirectory: directory, instance } = settings;
+const segments = { directory, segmentBytes: recording.segmentBytes, segmentAgeMs: recording.segmentAgeMs };
+const labels = lifetime.use(await openLabelLog({ ...segments, instance: `labels-${instance}`, clock: Date.now, log }));
+const recorder = recording.enabled
+  ? lifetime.use(
+      await openRecorder({
+        ...segments,
+        instance: `gateway-${instance}`,
+        syncIntervalMs: recording.syncIntervalMs,
+        bufferBytes: recording.bufferBytes,
+        clock: Date.now,
+        log,
+      }),
+    )
+  : undefined;
+const gateway = await startGateway({
+  host: settings.host,
+  port: settings.port,
+  isShared: settings.shared,
+  limits: settings.limits,
+  sink: recorder ?? nullSink,
+  labels,
+  connect: (socket, { model, hangTimeoutMs }) =>
+    connectRunner(socket, { model, hangTimeoutMs, onHang: () => tell({ kind: 'hung', model, socket }) }),
+  metrics: new MetricRegistry(),
+  ids: createPredictionIds({ instance, clock: systemClock }),
+  log,
+  serverVersion: productVersion(),
+});
+lifetime.defer(() => gateway.drain());
 
-function reportOf(gateway: Gateway, { recorder, labels }: Outlets): GatewayReport {
-  return {
+function reportNow(): void {
+  const report: GatewayReport = {
     recordedTotal: recorder?.stats.recordedTotal ?? 0,
     droppedTotal: recorder?.stats.droppedTotal ?? 0,
     labelsTotal: labels.stats.labelsTotal,
     lastSyncedMs: recorder?.stats.lastSyncedMs ?? null,
     counts: gateway.report(),
   };
+  tell({ kind: 'report', report });
 }
 
-const settings = gatewaySettingsSchema.parse(childSettings());
-const log = processLog('gateway');
-const outlets = await openOutlets(settings);
-const gateway = await startGateway({
-  host: settings.host,
-  port: settings.port,
-  limits: settings.limits,
-  sink: outlets.recorder ?? nullSink,
-  labels: outlets.labels,
-  connect: (socket, { model, hangTimeoutMs }) =>
-    connectRunner(socket, { model, hangTimeoutMs, onHang: () => tell({ kind: 'hung', model, socket }) }),
-  metrics: new MetricRegistry(),
-  ids: createPredictionIds({ instance: settings.instance, clock: systemClock }),
-  log,
-  serverVersion: productVersion(),
-});
-
-const reporting = setInterval(() => tell({ kind: 'report', report: reportOf(gateway, outlets) }), reportEveryMs);
+const reporting = setInterval(reportNow, reportEveryMs);
+lifetime.defer(() => clearInterval(reporting));
 process.on('message', (message: ToGateway) => {
   if (message.kind !== 'routing') return;
   gateway.applyRouting(message.table).then(
     () => tell({ kind: 'routed', generation: message.table.generation }),
     (error: unknown) => log.error({ error }, 'gateway.routing_failed'),
   );
-});
-endWith(async () => {
-  clearInterval(reporting);
-  await gateway.drain();
-  await outlets[Symbol.asyncDispose]();
-  tell({ kind: 'report', report: reportOf(gateway, outlets) });
 });
 tell({ kind: 'listening', port: gateway.port });

@@ -30,19 +30,26 @@ class GatewayProcess {
   readonly name: string;
   readonly child: SupervisedChild;
   readonly listening = Promise.withResolvers<number>();
+  /** The port it got; a successor listens there again. */
+  port: number;
   #routedGeneration = 0;
   #waiting: { readonly generation: number; readonly resolve: () => void }[] = [];
 
   constructor(index: number, table: () => RoutingTable | undefined, options: GatewaysOptions, port: number) {
     this.name = `gateway-${index}`;
-    const settings: GatewaySettings = { ...options.settings, port, instance: index, shared: options.count > 1 };
+    this.port = port;
     this.child = new SupervisedChild({
       name: this.name,
       kind: 'gateway',
       entry: fileURLToPath(
         new URL(`./gateway-process${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
       ),
-      settings,
+      settings: (): GatewaySettings => ({
+        ...options.settings,
+        port: this.port,
+        instance: index,
+        shared: options.count > 1,
+      }),
       log: options.log,
       onStart: send => {
         this.#routedGeneration = 0;
@@ -53,6 +60,7 @@ class GatewayProcess {
       onMessage: message => {
         if (!isFromGateway(message)) return;
         if (message.kind === 'listening') {
+          this.port = message.port;
           this.listening.resolve(message.port);
           this.child.markHealthy();
         } else if (message.kind === 'routed') this.#routed(message.generation);
@@ -88,27 +96,31 @@ class GatewayProcess {
 
 /** The gateway processes of this machine: all listen on one port, all route by the same table. */
 export class Gateways implements RoutingTargets, AsyncDisposable {
-  readonly #processes: readonly GatewayProcess[];
-  readonly port: number;
+  readonly #options: GatewaysOptions;
+  readonly #processes: GatewayProcess[] = [];
   #table: RoutingTable | undefined;
 
-  private constructor(start: (table: () => RoutingTable | undefined) => readonly GatewayProcess[], port: number) {
-    this.#processes = start(() => this.#table);
-    this.port = port;
+  private constructor(options: GatewaysOptions) {
+    this.#options = options;
   }
 
   /** Resolves when all of them listen. */
   static async start(options: GatewaysOptions): Promise<Gateways> {
-    const gateways = new Gateways(
-      table =>
-        Array.from(
-          { length: options.count },
-          (_, i) => new GatewayProcess(i + 1, table, options, options.settings.port),
-        ),
-      options.settings.port,
-    );
-    const ports = await Promise.all(gateways.#processes.map(process => process.listening.promise));
-    return Object.assign(gateways, { port: ports[0] ?? options.settings.port });
+    const gateways = new Gateways(options);
+    // The first one finds the port that the others share.
+    const port = await gateways.#add(options.settings.port);
+    await Promise.all(Array.from({ length: options.count - 1 }, () => gateways.#add(port)));
+    return gateways;
+  }
+
+  #add(port: number): Promise<number> {
+    const process = new GatewayProcess(this.#processes.length + 1, () => this.#table, this.#options, port);
+    this.#processes.push(process);
+    return process.listening.promise;
+  }
+
+  get port(): number {
+    return this.#processes[0]?.port ?? 0;
   }
 
   async apply(table: RoutingTable): Promise<void> {

@@ -4,12 +4,12 @@ import type { RunningHoldfast, StartRequest } from '../cli/index.ts';
 import type { Config } from '../config/index.ts';
 import { startControlApi } from '../console/index.ts';
 import { MonitoringReader, type MonitoringTables } from '../monitoring/index.ts';
-import { openPredictionStore } from '../predlog/index.ts';
+import { openPredictionStore, type PredlogTables } from '../predlog/index.ts';
 import { BlobStore, Registry, type RegistrySchema, registryMigrations } from '../registry/index.ts';
 import { Fleet, Publisher } from '../rollout/index.ts';
 import { startRunnerPool, validateModel } from '../runtime/index.ts';
 import { openDatabase, openReader } from '../storage/index.ts';
-import { createLog, MetricRegistry } from '../telemetry/index.ts';
+import { MetricRegistry } from '../telemetry/index.ts';
 import { prepareModelBaseline } from './baseline.ts';
 import { ConfiguredModels } from './configured-models.ts';
 import { ControlRoom } from './control-room.ts';
@@ -19,6 +19,7 @@ import { exampleCurl } from './example-request.ts';
 import { Gateways } from './gateways.ts';
 import { LiveTrafficMeter } from './live-traffic.ts';
 import { pageDirectory } from './page-directory.ts';
+import { processLog } from './process-log.ts';
 import { productVersion } from './product-version.ts';
 import { residentBytesOf } from './supervised-child.ts';
 import { Watch } from './watch.ts';
@@ -68,7 +69,7 @@ async function examplesOf(registry: Registry, inferenceUrl: string): Promise<Run
 export async function startHoldfast({ config, workers, progress }: StartRequest): Promise<RunningHoldfast> {
   await using stack = new AsyncDisposableStack();
   const startedAtMs = Date.now();
-  const log = createLog('control');
+  const log = processLog('control');
   const directory = stack.use(await openDataDirectory(config.data, Date.now));
   const db = await openDatabase<RegistrySchema & AlertingTables>({
     path: directory.metaDatabase,
@@ -141,7 +142,7 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
       .catch((error: unknown) => log.error({ error }, 'control.alert_failed'));
   });
   await watch.ready;
-  const watchReader = openReader<MonitoringTables>(directory.watchDatabase);
+  const watchReader = openReader<MonitoringTables & PredlogTables>(directory.watchDatabase);
   stack.defer(() => watchReader.destroy());
   const reader = new MonitoringReader(watchReader);
   const alerting = stack.use(
@@ -155,9 +156,7 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
       emit: alert => bus.emit({ kind: 'alert', alert }),
     }),
   );
-  const predictions = stack.use(
-    await openPredictionStore({ directory: directory.log, database: directory.watchDatabase, log }),
-  );
+  const predictions = stack.use(await openPredictionStore({ directory: directory.log, db: watchReader }));
   const publisher = new Publisher({
     registry,
     blobs,

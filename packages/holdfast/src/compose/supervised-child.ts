@@ -8,8 +8,8 @@ export interface SupervisedChildOptions {
   readonly kind: ProcessStatus['kind'];
   /** The TypeScript or JavaScript file it runs. */
   readonly entry: string;
-  /** JSON for the child's environment variable `HOLDFAST_CHILD`. */
-  readonly settings: unknown;
+  /** JSON for the environment variable `HOLDFAST_CHILD` of each process that is started. */
+  readonly settings: () => unknown;
   readonly log: Log;
   /** A fresh process is up; it has not said anything yet. */
   readonly onStart: (send: (message: object) => void) => void;
@@ -73,7 +73,7 @@ export class SupervisedChild implements AsyncDisposable {
     const child = spawn(process.execPath, [...process.execArgv, entry], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
-      env: { ...process.env, HOLDFAST_CHILD: JSON.stringify(settings), ORT_DISABLE_TELEMETRY: '1' },
+      env: { ...process.env, HOLDFAST_CHILD: JSON.stringify(settings()), ORT_DISABLE_TELEMETRY: '1' },
     });
     this.#child = child;
     child.on('message', message => this.#options.onMessage(message));

@@ -33,7 +33,7 @@ export class Watch implements AsyncDisposable {
       entry: fileURLToPath(
         new URL(`./watcher-process${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
       ),
-      settings: options.settings,
+      settings: () => options.settings,
       log: options.log,
       onStart: send => {
         const message: ToWatcher = { kind: 'models', models: this.#models };

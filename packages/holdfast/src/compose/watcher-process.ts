@@ -39,31 +39,28 @@ process.on('message', (message: ToWatcher) => {
   telling = telling.catch((error: unknown) => log.error({ error }, 'watcher.models_unreadable'));
 });
 
+const lifetime = new AsyncDisposableStack();
+endWith(() => lifetime.disposeAsync());
+
 const db = await openDatabase<PredlogTables & MonitoringTables>({
   path: settings.database,
   migrations: [...predlogMigrations, ...monitoringMigrations],
   durability: 'normal',
 });
-const history = await openHistory({
-  directory: settings.logDirectory,
-  db,
-  retentionMs: settings.retentionMs,
-  clock,
-  log,
-});
+lifetime.defer(() => db.destroy());
+const history = lifetime.use(
+  await openHistory({ directory: settings.logDirectory, db, retentionMs: settings.retentionMs, clock, log }),
+);
 tell({ kind: 'watching' });
 await firstModels.promise;
-const watcher = await startWatcher({
-  db,
-  follower: followLog({ directory: settings.logDirectory, log }),
-  truth: history,
-  models: () => models,
-  clock,
-  log,
-  emit: event => tell({ kind: 'event', event }),
-});
-endWith(async () => {
-  await watcher[Symbol.asyncDispose]();
-  await history[Symbol.asyncDispose]();
-  await db.destroy();
-});
+lifetime.use(
+  await startWatcher({
+    db,
+    follower: followLog({ directory: settings.logDirectory, log }),
+    truth: history,
+    models: () => models,
+    clock,
+    log,
+    emit: event => tell({ kind: 'event', event }),
+  }),
+);

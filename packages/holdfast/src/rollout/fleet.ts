@@ -39,9 +39,6 @@ interface Live {
 
 const unloaded: Live = { state: 'unloaded', reason: undefined, sockets: [] };
 
-/** Most versions of one model that stay loaded only so that a rollback to them is instant. */
-const warmSpares = 1;
-
 function queueRowsOf(batching: ModelConfig['batching']): number {
   return batching.queueRows ?? Math.max(128, 2 * batching.maximumRows);
 }
@@ -190,10 +187,8 @@ export class Fleet {
     const versions = known ? await registry.versions(model) : [];
     const aliases = known ? await registry.aliases(model) : [];
     const wanted = new Set(aliases.map(target => target.version));
-    if (known) {
-      const spare = await registry.previousVersion(model, champion);
-      if (spare !== undefined && this.#live.get(model)?.get(spare)?.state === 'ready' && warmSpares > 0)
-        wanted.add(spare);
+    for (const spare of known ? await this.#warmSpares(model) : []) {
+      if (this.#live.get(model)?.get(spare)?.state === 'ready') wanted.add(spare);
     }
     await Promise.all(versions.filter(version => wanted.has(version.version)).map(version => this.#load(version)));
     const dropped = [...(this.#live.get(model) ?? [])].filter(
@@ -209,6 +204,14 @@ export class Fleet {
         .catch((error: unknown) => log.error({ model, version, error }, 'rollout.stop_failed'));
     }
     this.#options.onChange(model);
+  }
+
+  /** Versions kept loaded though nobody is routed there: a rollback, or going back on one, is then only a flip. */
+  async #warmSpares(model: ModelName): Promise<number[]> {
+    const { registry } = this.#options;
+    const [lastMove] = await registry.history(model, 1);
+    const spares = [await registry.previousVersion(model, champion), lastMove?.fromVersion];
+    return spares.filter(version => version !== undefined && version !== null);
   }
 
   async #load(version: RegisteredVersion): Promise<Live> {
