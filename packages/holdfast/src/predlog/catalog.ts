@@ -167,8 +167,21 @@ export class Catalog {
     return new Set(rows.map(row => row.segment));
   }
 
+  /**
+   * Commits a change so that it survives a power cut, whatever else the database promises: what follows is the removal
+   * of the log that the change makes superfluous.
+   */
   async commit(change: CatalogChange): Promise<void> {
-    const { added, obsolete = [], sealedSegments = [], nowMs } = change;
+    const [before] = (await sql<{ synchronous: number }>`pragma synchronous`.execute(this.#db)).rows;
+    await sql`pragma synchronous = full`.execute(this.#db);
+    try {
+      await this.#commit(change);
+    } finally {
+      await sql`pragma synchronous = ${sql.raw(String(before?.synchronous ?? 2))}`.execute(this.#db);
+    }
+  }
+
+  async #commit({ added, obsolete = [], sealedSegments = [], nowMs }: CatalogChange): Promise<void> {
     await this.#db.transaction().execute(async transaction => {
       for (const file of added) await transaction.insertInto('predlog_file').values(file).execute();
       for (const id of obsolete) {
