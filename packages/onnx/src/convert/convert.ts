@@ -15,6 +15,8 @@ export interface SourceFile {
 export interface ConvertOptions {
   /** Name of the graph. @default 'model' */
   readonly name?: string;
+  /** Boosting rounds to use of an XGBoost or LightGBM model, from the first. @default what the saved object itself uses */
+  readonly rounds?: number;
 }
 
 export interface Conversion {
@@ -40,7 +42,10 @@ export async function convert(
   const kind = sniffFile(main.bytes);
   const converter = converters.get(kind);
   if (converter === undefined) throw unsupported(kind);
-  const graph = guarded(() => converter(main.bytes, files, converterVersion));
+  const { rounds } = options;
+  if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
+    throw new OnnxError('bad_option', 'rounds must be a whole number of at least 1.');
+  const graph = guarded(() => converter(main.bytes, files, { producerVersion: converterVersion, rounds }));
   const sha256 = createHash('sha256').update(main.bytes).digest('hex');
   const stamp = [
     { key: 'holdfast.source.sha256', value: sha256 },
@@ -69,7 +74,6 @@ export async function convert(
     featureNames: graph.featureNames,
     classes: graph.classes,
     notes: graph.notes,
-    verification: undefined,
   };
   return { model, report };
 }

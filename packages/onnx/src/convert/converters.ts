@@ -11,12 +11,13 @@ import type { SourceFile } from './convert.ts';
 import { decompress } from './pickle/decompress.ts';
 import { unpickle } from './pickle/pickle-machine.ts';
 import { PyObject } from './pickle/python-values.ts';
+import type { ConverterSettings } from './report.ts';
 import { type ConvertedGraph, convertSklearn } from './sklearn/convert-sklearn.ts';
 
 /** Turns the bytes of one format into a graph. */
-type Converter = (bytes: Uint8Array, files: readonly SourceFile[], producerVersion: string) => ConvertedGraph;
+type Converter = (bytes: Uint8Array, files: readonly SourceFile[], settings: ConverterSettings) => ConvertedGraph;
 
-function convertPickle(bytes: Uint8Array, _files: readonly SourceFile[], producerVersion: string): ConvertedGraph {
+function convertPickle(bytes: Uint8Array, _files: readonly SourceFile[], settings: ConverterSettings): ConvertedGraph {
   const { value, end } = unpickle(bytes);
   if (end < bytes.length && bytes.subarray(end).some(byte => byte !== 0 && byte !== 10)) {
     throw new OnnxError(
@@ -25,12 +26,16 @@ function convertPickle(bytes: Uint8Array, _files: readonly SourceFile[], produce
     );
   }
   const module = value instanceof PyObject ? (value.type.module.split('.')[0] ?? '') : '';
-  if (module === 'xgboost') return convertXgboostPickle(value, producerVersion);
-  if (module === 'lightgbm') return convertLightgbmPickle(value, producerVersion);
-  return convertSklearn(value, producerVersion);
+  if (module === 'xgboost') return convertXgboostPickle(value, settings);
+  if (module === 'lightgbm') return convertLightgbmPickle(value, settings);
+  return convertSklearn(value, settings.producerVersion);
 }
 
-function convertCompressed(bytes: Uint8Array, files: readonly SourceFile[], producerVersion: string): ConvertedGraph {
+function convertCompressed(
+  bytes: Uint8Array,
+  files: readonly SourceFile[],
+  settings: ConverterSettings,
+): ConvertedGraph {
   const inner = decompress(bytes);
   const kind = sniffFile(inner);
   const converter = kind === 'compressed_pickle' ? undefined : converters.get(kind);
@@ -39,7 +44,7 @@ function convertCompressed(bytes: Uint8Array, files: readonly SourceFile[], prod
       'unsupported_format',
       'The compressed file holds no model that can be converted; unpack it and look inside.',
     );
-  return converter(inner, files, producerVersion);
+  return converter(inner, files, settings);
 }
 
 /** A JSON document of no known kind gets the sentence of the likeliest one. */
@@ -58,9 +63,9 @@ export const converters: ReadonlyMap<FileKind, Converter> = new Map<FileKind, Co
   ['joblib', convertPickle],
   ['pickle', convertPickle],
   ['compressed_pickle', convertCompressed],
-  ['xgboost_json', (bytes, _, producerVersion) => convertXgboostJson(bytes, producerVersion)],
-  ['xgboost_ubj', (bytes, _, producerVersion) => convertXgboostUbjson(bytes, producerVersion)],
-  ['xgboost_binary', (bytes, _, producerVersion) => convertXgboostBinary(bytes, producerVersion)],
-  ['lightgbm_text', (bytes, _, producerVersion) => convertLightgbmText(bytes, producerVersion)],
+  ['xgboost_json', (bytes, _, settings) => convertXgboostJson(bytes, settings)],
+  ['xgboost_ubj', (bytes, _, settings) => convertXgboostUbjson(bytes, settings)],
+  ['xgboost_binary', (bytes, _, settings) => convertXgboostBinary(bytes, settings)],
+  ['lightgbm_text', (bytes, _, settings) => convertLightgbmText(bytes, settings)],
   ['json', refuseJson],
 ]);

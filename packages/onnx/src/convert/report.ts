@@ -5,16 +5,6 @@ export interface ConvertedTensor {
   readonly shape: readonly (number | string | null)[] | undefined;
 }
 
-/** How a conversion was verified, when it was. */
-export interface ConversionVerification {
-  /** What the graph was compared with. */
-  readonly against: string;
-  readonly rows: number;
-  /** Largest absolute difference of any numeric output. */
-  readonly maxDifference: number;
-  readonly labelsEqual: boolean;
-}
-
 /** What a conversion did, for people and as provenance. */
 export interface ConversionReport {
   readonly source: {
@@ -35,5 +25,12 @@ export interface ConversionReport {
   readonly classes: readonly (string | number | boolean)[] | undefined;
   /** What was folded, dropped or assumed, one sentence each. */
   readonly notes: readonly string[];
-  readonly verification: ConversionVerification | undefined;
+}
+
+/** What every converter is told besides the bytes. */
+export interface ConverterSettings {
+  /** Version written into the model as that of its producer. */
+  readonly producerVersion: string;
+  /** Boosting rounds to use, or undefined for what the saved object itself uses. */
+  readonly rounds: number | undefined;
 }

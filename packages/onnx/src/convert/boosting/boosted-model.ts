@@ -9,6 +9,8 @@ import type { Labels } from '../sklearn/records.ts';
 export type Decision =
   | { readonly kind: 'binary'; readonly sigmoid: number }
   | { readonly kind: 'hinge' }
+  /** The scores are class shares already, one column for two classes. */
+  | { readonly kind: 'shares' }
   | { readonly kind: 'softmax' }
   | { readonly kind: 'one-versus-all'; readonly sigmoid: number }
   | {
@@ -33,8 +35,18 @@ export function declareDecision(
   const times = (value: string, factor: number): string =>
     factor === 1 ? value : graph.op('Mul', [value, number(factor)]);
   switch (decision.kind) {
+    case 'shares':
     case 'binary': {
-      const p = graph.op('Sigmoid', [times(raw, decision.sigmoid)]);
+      if (columns > 1)
+        return declareClasses(
+          graph,
+          raw,
+          graph.op('ArgMax', [raw], { axis: 1n, keepdims: 0n }),
+          columns,
+          precision,
+          classes,
+        );
+      const p = decision.kind === 'shares' ? raw : graph.op('Sigmoid', [times(raw, decision.sigmoid)]);
       const both = graph.op('Concat', [graph.op('Sub', [number(1), p]), p], { axis: 1n });
       const isSecond = graph.op('Reshape', [graph.op('Greater', [p, number(0.5)]), graph.ints(-1)]);
       return declareClasses(graph, both, graph.cast(isSecond, 'int64'), 2, precision, classes);

@@ -1,6 +1,7 @@
 import { OnnxError } from '../../onnx-error.ts';
 import { GraphBuilder } from '../graph-builder.ts';
 import { PyObject, type PyValue } from '../pickle/python-values.ts';
+import type { ConverterSettings } from '../report.ts';
 import type { ConvertedGraph } from '../sklearn/convert-sklearn.ts';
 import { asEstimator, type Estimator, type Labels } from '../sklearn/records.ts';
 import { emitTreeEnsemble } from '../trees/tree-ensemble.ts';
@@ -39,12 +40,12 @@ export const lightgbmObjectives: ReadonlyMap<string, (sigmoid: number) => Decisi
   ['multiclassova', sigmoid => ({ kind: 'one-versus-all', sigmoid })],
 ]);
 
-export function convertLightgbmText(bytes: Uint8Array, producerVersion: string): ConvertedGraph {
-  return emit(readLightgbm(new TextDecoder().decode(bytes)), undefined, undefined, producerVersion);
+export function convertLightgbmText(bytes: Uint8Array, settings: ConverterSettings): ConvertedGraph {
+  return emit(readLightgbm(new TextDecoder().decode(bytes)), undefined, undefined, settings);
 }
 
 /** A pickled Booster, LGBMClassifier, LGBMRegressor or LGBMRanker: the model is kept as text inside. */
-export function convertLightgbmPickle(root: PyValue, producerVersion: string): ConvertedGraph {
+export function convertLightgbmPickle(root: PyValue, settings: ConverterSettings): ConvertedGraph {
   const estimator = asEstimator(root, root instanceof PyObject ? root.type.name : 'model');
   const isBooster = estimator.className === 'Booster';
   if (!isBooster && !estimator.has('_Booster'))
@@ -57,7 +58,7 @@ export function convertLightgbmPickle(root: PyValue, producerVersion: string): C
     readLightgbm(text),
     classLabels(estimator),
     best > 0 ? best : undefined,
-    producerVersion,
+    settings,
     isBooster ? undefined : estimator.className,
   );
 }
@@ -81,15 +82,24 @@ function decisionOf(model: LightgbmModel): Decision {
   }
   const decision = decide(sigmoid);
   if (name === 'regression' && options.includes('sqrt')) return { kind: 'value', link: 'signed-square' };
-  const changes = decision.kind !== 'value' || decision.link !== 'identity';
-  if (model.isAveraged && changes && model.version === 'v2') {
+  return model.isAveraged ? averagedDecision(model, decision, name) : decision;
+}
+
+/**
+ * Random forests of older versions keep the leaves on the scale of the prediction, newer ones keep raw scores. Class
+ * shares are told from raw scores by their range; other links cannot be told apart before file version 4.
+ */
+function averagedDecision(model: LightgbmModel, decision: Decision, name: string): Decision {
+  if (decision.kind === 'value') {
+    if (decision.link === 'identity' || model.version === 'v4') return decision;
     throw new OnnxError(
       'unsupported_source',
-      `A random forest with the objective "${name}" means different things in different versions of LightGBM 2; save it again with version 3 or newer.`,
+      `A random forest with the objective "${name}" means different things in different versions of LightGBM; save it again with version 4.`,
       { op: name },
     );
   }
-  return decision;
+  const isShare = model.trees.every(tree => tree.value.every(leaf => leaf >= 0 && leaf <= 1));
+  return isShare ? { kind: 'shares' } : decision;
 }
 
 /** Columns beside each other for every view the trees use. */
@@ -110,7 +120,7 @@ function emit(
   model: LightgbmModel,
   classes: Labels | undefined,
   bestIteration: number | undefined,
-  producerVersion: string,
+  settings: ConverterSettings,
   modelClass?: string,
 ): ConvertedGraph {
   const decision = decisionOf(model);
@@ -119,7 +129,9 @@ function emit(
   const x = graph.input('X', 'double', ['batch', model.features]);
   const columns = Math.max(1, model.treesPerRound);
   const rounds = model.trees.length / columns;
-  const used = bestIteration !== undefined && bestIteration < rounds ? bestIteration : rounds;
+  if (settings.rounds !== undefined && settings.rounds > rounds)
+    throw new OnnxError('bad_option', `rounds is ${settings.rounds}, but the model has ${rounds}.`);
+  const used = settings.rounds ?? (bestIteration !== undefined && bestIteration < rounds ? bestIteration : rounds);
   if (used < rounds) notes.push(`Rounds after the best one (${used}) are left out, as the saved object does.`);
   const trees = model.trees.slice(0, used * columns);
   if (trees.length === 0)
@@ -135,6 +147,6 @@ function emit(
     featureNames: model.featureNames.length > 0 ? model.featureNames : undefined,
     classes: known,
     notes,
-    producerVersion,
+    producerVersion: settings.producerVersion,
   });
 }

@@ -1,6 +1,7 @@
 import { OnnxError } from '../../onnx-error.ts';
 import { GraphBuilder } from '../graph-builder.ts';
 import { PyObject, type PyValue } from '../pickle/python-values.ts';
+import type { ConverterSettings } from '../report.ts';
 import type { ConvertedGraph } from '../sklearn/convert-sklearn.ts';
 import { asEstimator, type Estimator, type Labels } from '../sklearn/records.ts';
 import { type DecisionTree, emitTreeEnsemble } from '../trees/tree-ensemble.ts';
@@ -49,16 +50,16 @@ export const xgboostObjectives: ReadonlyMap<string, Objective> = new Map<string,
   ['survival:aft', exponential],
 ]);
 
-export function convertXgboostJson(bytes: Uint8Array, producerVersion: string): ConvertedGraph {
-  return emit(readXgboostDocument(parseJson(bytes)), {}, producerVersion);
+export function convertXgboostJson(bytes: Uint8Array, settings: ConverterSettings): ConvertedGraph {
+  return emit(readXgboostDocument(parseJson(bytes)), {}, settings);
 }
 
-export function convertXgboostUbjson(bytes: Uint8Array, producerVersion: string): ConvertedGraph {
-  return emit(readXgboostDocument(readUbjson(bytes)), {}, producerVersion);
+export function convertXgboostUbjson(bytes: Uint8Array, settings: ConverterSettings): ConvertedGraph {
+  return emit(readXgboostDocument(readUbjson(bytes)), {}, settings);
 }
 
-export function convertXgboostBinary(bytes: Uint8Array, producerVersion: string): ConvertedGraph {
-  return emit(readXgboostBinary(bytes), {}, producerVersion);
+export function convertXgboostBinary(bytes: Uint8Array, settings: ConverterSettings): ConvertedGraph {
+  return emit(readXgboostBinary(bytes), {}, settings);
 }
 
 function parseJson(bytes: Uint8Array): unknown {
@@ -86,9 +87,9 @@ interface Wrapper {
 }
 
 /** A pickled Booster, XGBClassifier, XGBRegressor, XGBRanker or one of their random-forest kin. */
-export function convertXgboostPickle(root: PyValue, producerVersion: string): ConvertedGraph {
+export function convertXgboostPickle(root: PyValue, settings: ConverterSettings): ConvertedGraph {
   const estimator = asEstimator(root, root instanceof PyObject ? root.type.name : 'model');
-  if (estimator.className === 'Booster') return emit(readHandle(estimator), {}, producerVersion);
+  if (estimator.className === 'Booster') return emit(readHandle(estimator), {}, settings);
   if (!estimator.has('_Booster'))
     throw new OnnxError('not_a_model', `The ${estimator.className} is not fitted; fit it before saving.`);
   const booster = estimator.child('_Booster');
@@ -104,7 +105,7 @@ export function convertXgboostPickle(root: PyValue, producerVersion: string): Co
       ...(missing === undefined || Number.isNaN(missing) ? {} : { missing }),
       ...(best === undefined ? {} : { bestIteration: best }),
     },
-    producerVersion,
+    settings,
     estimator.className,
   );
 }
@@ -131,7 +132,7 @@ function readHandle(booster: Estimator): XgboostModel {
 function emit(
   model: XgboostModel,
   wrapper: Wrapper,
-  producerVersion: string,
+  settings: ConverterSettings,
   modelClass = model.objective,
 ): ConvertedGraph {
   const objective = xgboostObjectives.get(model.objective);
@@ -156,7 +157,7 @@ function emit(
   const raw =
     model.booster.kind === 'linear'
       ? linearMargin(graph, x, model, model.booster.weights, base)
-      : treeMargin(graph, x, roundsOf(model.booster, wrapper, notes), model.groups, base);
+      : treeMargin(graph, x, roundsOf(model.booster, wrapper, settings.rounds, notes), model.groups, base);
   const classes = declareDecision(
     graph,
     graph.cast(raw, 'float'),
@@ -173,7 +174,7 @@ function emit(
     featureNames: model.featureNames.length === model.features ? model.featureNames : undefined,
     classes,
     notes,
-    producerVersion,
+    producerVersion: settings.producerVersion,
   });
 }
 
@@ -181,10 +182,15 @@ function emit(
 function roundsOf(
   booster: Extract<XgboostModel['booster'], { kind: 'trees' }>,
   wrapper: Wrapper,
+  chosen: number | undefined,
   notes: string[],
 ): readonly DecisionTree[] {
   const { trees, treesPerRound } = booster;
   const rounds = trees.length / treesPerRound;
+  if (chosen !== undefined) {
+    if (chosen > rounds) throw new OnnxError('bad_option', `rounds is ${chosen}, but the model has ${rounds}.`);
+    return trees.slice(0, chosen * treesPerRound);
+  }
   const best = wrapper.bestIteration;
   if (best !== undefined && best + 1 < rounds) {
     notes.push(`Rounds after the best one (${best}) are left out, as the saved object does.`);
