@@ -142,7 +142,7 @@ function sniffPickle(bytes: Uint8Array): FileKind | undefined {
   const isBinary = bytes[0] === 0x80 && bytes[1]! >= 2 && bytes[1]! <= 5;
   const head = decodeText(bytes.subarray(0, 4));
   const last = bytes[bytes.length - 1];
-  const isOld = /^(c[a-z_]|\(d|\(l|\(i|\(c|\]q|\}q|\(lp)/.test(head) && last === 0x2e;
+  const isOld = /^(c[a-z_]|\(d|\(l|\(i|\(c|\([SVIF]|\]q|\}q|\(lp)/.test(head) && last === 0x2e;
   if (!isBinary && !isOld) return undefined;
   const start = decodeText(bytes.subarray(0, 65536));
   if (bytes[0] === 0x80 && hasBytes(bytes, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19))

@@ -1,0 +1,53 @@
+import { lightgbmObjectives } from './boosting/convert-lightgbm.ts';
+import { xgboostObjectives } from './boosting/convert-xgboost.ts';
+import { knownFunctions } from './sklearn/numpy-functions.ts';
+import { sklearnClasses } from './sklearn/registry.ts';
+
+/** One row of the table of what converts. */
+export interface SupportedSource {
+  readonly framework: string;
+  /** Files the framework saves, as people know them. */
+  readonly files: string;
+  readonly family: string;
+  readonly names: readonly string[];
+}
+
+/** Everything that converts, read from the registries the converters work with. */
+export function supportedSources(): readonly SupportedSource[] {
+  const families = Map.groupBy(sklearnClasses, ([, entry]) => entry.family);
+  const sklearn = [...families].map(([family, entries]) => ({
+    framework: 'scikit-learn',
+    files: '.pkl, .joblib',
+    family,
+    names: entries.map(([name]) => name).sort(),
+  }));
+  return [
+    ...sklearn,
+    {
+      framework: 'scikit-learn',
+      files: '.pkl, .joblib',
+      family: 'functions of FunctionTransformer',
+      names: [...knownFunctions].sort(),
+    },
+    {
+      framework: 'XGBoost',
+      files: '.json, .ubj, .pkl, .joblib, old binary',
+      family: 'objectives (gbtree, dart, gblinear)',
+      names: [...xgboostObjectives.keys()],
+    },
+    {
+      framework: 'LightGBM',
+      files: '.txt, .pkl, .joblib',
+      family: 'objectives (gbdt, dart, goss, rf)',
+      names: [...lightgbmObjectives.keys()],
+    },
+  ];
+}
+
+/** The table as Markdown, for documentation. */
+export function supportedTable(): string {
+  const rows = supportedSources().map(
+    row => `| ${row.framework} | ${row.files} | ${row.family} | ${row.names.join(', ')} |`,
+  );
+  return ['| framework | files | family | supported |', '|---|---|---|---|', ...rows].join('\n');
+}
