@@ -3,7 +3,9 @@ import { connectRunner } from '../runtime/index.ts';
 import {
   createPredictionIds,
   type FromGateway,
+  type Gateway,
   type GatewayReport,
+  type RoutingTable,
   startGateway,
   systemClock,
   type ToGateway,
@@ -25,6 +27,18 @@ const settings = gatewaySettingsSchema.parse(childSettings());
 const log = processLog('gateway');
 const lifetime = new AsyncDisposableStack();
 endWith(() => lifetime.disposeAsync());
+
+/** Control sends the table as soon as the process exists; it is put in force as soon as the gateway does. */
+const started = Promise.withResolvers<Gateway>();
+async function route(table: RoutingTable): Promise<void> {
+  const gateway = await started.promise;
+  await gateway.applyRouting(table);
+  tell({ kind: 'routed', generation: table.generation });
+}
+process.on('message', (message: ToGateway) => {
+  if (message.kind !== 'routing') return;
+  route(message.table).catch((error: unknown) => log.error({ error }, 'gateway.routing_failed'));
+});
 
 const { recording, logDirectory: directory, instance } = settings;
 const segments = { directory, segmentBytes: recording.segmentBytes, segmentAgeMs: recording.segmentAgeMs };
@@ -70,11 +84,5 @@ function reportNow(): void {
 
 const reporting = setInterval(reportNow, reportEveryMs);
 lifetime.defer(() => clearInterval(reporting));
-process.on('message', (message: ToGateway) => {
-  if (message.kind !== 'routing') return;
-  gateway.applyRouting(message.table).then(
-    () => tell({ kind: 'routed', generation: message.table.generation }),
-    (error: unknown) => log.error({ error }, 'gateway.routing_failed'),
-  );
-});
+started.resolve(gateway);
 tell({ kind: 'listening', port: gateway.port });
