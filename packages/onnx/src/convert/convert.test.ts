@@ -247,7 +247,7 @@ test.skipIf(!hasFixtures)('a mutated source gives a model or an OnnxError, never
   }
 });
 
-test.each([
+test.skipIf(!hasFixtures).each([
   'pickle_os_system_p0.pkl',
   'pickle_os_system_p4.pkl',
   'pickle_inst_opcode.pkl',

@@ -5,7 +5,7 @@ import { GraphBuilder } from '../graph-builder.ts';
 import { PyObject, type PyValue } from '../pickle/python-values.ts';
 import { emitLabels } from './class-answers.ts';
 import { type InputColumns, inputColumns, lastStep, parts } from './input-columns.ts';
-import { type Answer, type Block, type Frame, frameWidth, type Lowering } from './lowering.ts';
+import { type Answer, type Block, type Frame, frameWidth, type Lowering, type SklearnClass } from './lowering.ts';
 import { Estimator, type Labels } from './records.ts';
 import { sklearnClasses } from './registry.ts';
 
@@ -44,7 +44,7 @@ export function convertSklearn(root: PyValue, producerVersion: string): Converte
   const columns = inputColumns(estimator);
   const x = declareInputs(columns, graph);
   const to = lowering(graph, versionNumber(version), notes);
-  const canPredict = sklearnClasses.get(lastStep(estimator).className)?.predict !== undefined;
+  const canPredict = classOf(lastStep(estimator))?.predict !== undefined;
   let classes: Labels | undefined;
   if (canPredict) classes = declareAnswer(to.predict(estimator, x), graph, '');
   else declareFrame(to.transform(estimator, x), graph);
@@ -80,12 +80,19 @@ function versionNumber(version: string | undefined): number {
   return match === null ? 0 : Number(match[1]) * 1000 + Number(match[2]);
 }
 
+/** Packages whose classes are meant by the names in the registry; a class of the same name elsewhere is another one. */
+const knownModules = /^(sklearn\.|imblearn\.pipeline$|skopt\.searchcv$)/;
+
+function classOf(estimator: Estimator): SklearnClass | undefined {
+  return knownModules.test(estimator.record.type.module) ? sklearnClasses.get(estimator.className) : undefined;
+}
+
 /** Lists everything unsupported at once, before any work is done. */
 function refuseUnsupported(root: Estimator): void {
   const unknown = new Map<string, Estimator>();
   for (const part of parts(root.record, root.path)) {
     const isHelper = part.className.startsWith('_') || /^(numpy|builtins|collections)/.test(part.record.type.module);
-    if (!isHelper && !sklearnClasses.has(part.className)) unknown.set(`${part.record.type.path} at ${part.path}`, part);
+    if (!isHelper && classOf(part) === undefined) unknown.set(`${part.record.type.path} at ${part.path}`, part);
   }
   if (unknown.size === 0) return;
   const [first] = unknown.values();
@@ -116,12 +123,12 @@ function lowering(graph: GraphBuilder, version: number, notes: string[]): Loweri
     notes,
     predict: (estimator, x) =>
       visit(estimator, () => {
-        const write = sklearnClasses.get(estimator.className)?.predict ?? estimator.refuse('cannot predict');
+        const write = classOf(estimator)?.predict ?? estimator.refuse('cannot predict');
         return write(estimator, x, to);
       }),
     transform: (estimator, x) =>
       visit(estimator, () => {
-        const write = sklearnClasses.get(estimator.className)?.transform ?? estimator.refuse('cannot transform');
+        const write = classOf(estimator)?.transform ?? estimator.refuse('cannot transform');
         return write(estimator, x, to);
       }),
   };

@@ -27,6 +27,9 @@ function scoresOf(estimator: Estimator, x: Frame, to: Lowering): { value: string
 }
 
 function decision(estimator: Estimator, x: Frame, to: Lowering): Answer {
+  if (estimator.has('_label_binarizer') && (estimator.child('_label_binarizer').text('y_type_') ?? '').startsWith('multilabel')) {
+    estimator.refuse('predicts several labels at once, which is not supported');
+  }
   const classes = estimator.labels('classes_');
   const scores = scoresOf(estimator, x, to);
   const index = scores.columns === 1 ? indexAbove(to.graph, scores.value, 0) : argMax(to.graph, scores.value);
