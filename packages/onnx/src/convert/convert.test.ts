@@ -247,13 +247,13 @@ test.skipIf(!hasFixtures)('a mutated source gives a model or an OnnxError, never
   }
 });
 
-test.skipIf(!hasFixtures).each([
-  'pickle_os_system_p0.pkl',
-  'pickle_os_system_p4.pkl',
-  'pickle_inst_opcode.pkl',
-  'joblib_zlib_payload.joblib',
-])('%s is refused by what it would run', async name => {
-  await expect(convert(readFixture(`hostile/${name}`))).rejects.toThrow(
-    expect.objectContaining({ code: 'unsafe_code', message: expect.stringContaining('system') }),
-  );
-});
+test
+  .skipIf(!hasFixtures)
+  .each(['pickle_os_system_p0.pkl', 'pickle_os_system_p4.pkl', 'pickle_inst_opcode.pkl', 'joblib_zlib_payload.joblib'])(
+  '%s is refused by what it would run',
+  async name => {
+    await expect(convert(readFixture(`hostile/${name}`))).rejects.toThrow(
+      expect.objectContaining({ code: 'unsafe_code', message: expect.stringContaining('system') }),
+    );
+  },
+);

@@ -5,7 +5,7 @@ import type { ConverterSettings } from '../report.ts';
 import type { ConvertedGraph } from '../sklearn/convert-sklearn.ts';
 import { asEstimator, type Estimator, type Labels } from '../sklearn/records.ts';
 import { emitTreeEnsemble } from '../trees/tree-ensemble.ts';
-import { type Decision, declareDecision, finishBoosted } from './boosted-model.ts';
+import { type Decided, type Decision, decide, declareDecided, finishBoosted } from './boosted-model.ts';
 import { type ColumnView, type LightgbmModel, readLightgbm } from './read-lightgbm.ts';
 
 const value =
@@ -47,6 +47,22 @@ export function convertLightgbmText(bytes: Uint8Array, settings: ConverterSettin
 /** A pickled Booster, LGBMClassifier, LGBMRegressor or LGBMRanker: the model is kept as text inside. */
 export function convertLightgbmPickle(root: PyValue, settings: ConverterSettings): ConvertedGraph {
   const estimator = asEstimator(root, root instanceof PyObject ? root.type.name : 'model');
+  const { model, classes, bestIteration } = readLightgbmWrapper(estimator);
+  return emit(
+    model,
+    classes,
+    bestIteration,
+    settings,
+    estimator.className === 'Booster' ? undefined : estimator.className,
+  );
+}
+
+/** The model inside a Booster or scikit-learn wrapper, its class labels, and the round it predicts up to. */
+export function readLightgbmWrapper(estimator: Estimator): {
+  readonly model: LightgbmModel;
+  readonly classes: Labels | undefined;
+  readonly bestIteration: number | undefined;
+} {
   const isBooster = estimator.className === 'Booster';
   if (!isBooster && !estimator.has('_Booster'))
     throw new OnnxError('not_a_model', `The ${estimator.className} is not fitted; fit it before saving.`);
@@ -54,13 +70,7 @@ export function convertLightgbmPickle(root: PyValue, settings: ConverterSettings
   const text = booster.raw('handle') ?? booster.raw('_handle');
   if (typeof text !== 'string') throw booster.refuse('keeps no trained model as text');
   const best = booster.number('best_iteration') ?? 0;
-  return emit(
-    readLightgbm(text),
-    classLabels(estimator),
-    best > 0 ? best : undefined,
-    settings,
-    isBooster ? undefined : estimator.className,
-  );
+  return { model: readLightgbm(text), classes: classLabels(estimator), bestIteration: best > 0 ? best : undefined };
 }
 
 function classLabels(estimator: Estimator): Labels | undefined {
@@ -116,6 +126,31 @@ function viewedInput(graph: GraphBuilder, x: string, views: readonly ColumnView[
   return columns.length === 1 ? x : graph.op('Concat', columns, { axis: 1n });
 }
 
+/** What a model says about an input of shape [batch, features] in double. */
+export function decideLightgbm(
+  graph: GraphBuilder,
+  x: string,
+  model: LightgbmModel,
+  bestIteration: number | undefined,
+  chosen: number | undefined,
+  notes: string[],
+): Decided {
+  const decision = decisionOf(model);
+  const columns = Math.max(1, model.treesPerRound);
+  const rounds = model.trees.length / columns;
+  if (chosen !== undefined && chosen > rounds)
+    throw new OnnxError('bad_option', `rounds is ${chosen}, but the model has ${rounds}.`);
+  const used = chosen ?? (bestIteration !== undefined && bestIteration < rounds ? bestIteration : rounds);
+  if (used < rounds)
+    notes.push(`Only the first ${used} of ${rounds} rounds are used, as the saved object does or as asked.`);
+  const trees = model.trees.slice(0, used * columns);
+  if (trees.length === 0)
+    throw new OnnxError('not_a_model', 'The LightGBM model has no trees; train it before saving.');
+  let raw = emitTreeEnsemble(graph, viewedInput(graph, x, model.views), trees, columns);
+  if (model.isAveraged) raw = graph.op('Div', [raw, graph.double(used, [1, 1])]);
+  return decide(graph, raw, columns, decision, 'double');
+}
+
 function emit(
   model: LightgbmModel,
   classes: Labels | undefined,
@@ -123,22 +158,15 @@ function emit(
   settings: ConverterSettings,
   modelClass?: string,
 ): ConvertedGraph {
-  const decision = decisionOf(model);
   const graph = new GraphBuilder();
   const notes: string[] = [];
   const x = graph.input('X', 'double', ['batch', model.features]);
-  const columns = Math.max(1, model.treesPerRound);
-  const rounds = model.trees.length / columns;
-  if (settings.rounds !== undefined && settings.rounds > rounds)
-    throw new OnnxError('bad_option', `rounds is ${settings.rounds}, but the model has ${rounds}.`);
-  const used = settings.rounds ?? (bestIteration !== undefined && bestIteration < rounds ? bestIteration : rounds);
-  if (used < rounds) notes.push(`Rounds after the best one (${used}) are left out, as the saved object does.`);
-  const trees = model.trees.slice(0, used * columns);
-  if (trees.length === 0)
-    throw new OnnxError('not_a_model', 'The LightGBM model has no trees; train it before saving.');
-  let raw = emitTreeEnsemble(graph, viewedInput(graph, x, model.views), trees, columns);
-  if (model.isAveraged) raw = graph.op('Div', [raw, graph.double(used, [1, 1])]);
-  const known = declareDecision(graph, raw, columns, decision, 'double', classes);
+  const known = declareDecided(
+    graph,
+    decideLightgbm(graph, x, model, bestIteration, settings.rounds, notes),
+    'double',
+    classes,
+  );
   return finishBoosted({
     graph,
     framework: 'LightGBM',

@@ -5,7 +5,7 @@ import type { ConverterSettings } from '../report.ts';
 import type { ConvertedGraph } from '../sklearn/convert-sklearn.ts';
 import { asEstimator, type Estimator, type Labels } from '../sklearn/records.ts';
 import { type DecisionTree, emitTreeEnsemble } from '../trees/tree-ensemble.ts';
-import { type Decision, declareDecision, finishBoosted } from './boosted-model.ts';
+import { type Decided, type Decision, decide, declareDecided, finishBoosted } from './boosted-model.ts';
 import { readXgboostBinary } from './read-xgboost-binary.ts';
 import { readXgboostDocument } from './read-xgboost-json.ts';
 import { readUbjson } from './ubjson.ts';
@@ -79,7 +79,7 @@ function parseJson(bytes: Uint8Array): unknown {
 }
 
 /** What the scikit-learn wrapper adds to its booster. */
-interface Wrapper {
+export interface Wrapper {
   readonly classes?: Labels;
   /** Number that stands for a missing value. */
   readonly missing?: number;
@@ -90,24 +90,24 @@ interface Wrapper {
 export function convertXgboostPickle(root: PyValue, settings: ConverterSettings): ConvertedGraph {
   const estimator = asEstimator(root, root instanceof PyObject ? root.type.name : 'model');
   if (estimator.className === 'Booster') return emit(readHandle(estimator), {}, settings);
+  const { model, wrapper } = readXgboostWrapper(estimator);
+  return emit(model, wrapper, settings, estimator.className);
+}
+
+/** The booster inside a scikit-learn wrapper and what the wrapper adds to it. */
+export function readXgboostWrapper(estimator: Estimator): { readonly model: XgboostModel; readonly wrapper: Wrapper } {
   if (!estimator.has('_Booster'))
     throw new OnnxError('not_a_model', `The ${estimator.className} is not fitted; fit it before saving.`);
   const booster = estimator.child('_Booster');
-  const isClassifier = estimator.className.includes('Classifier');
-  const classes = isClassifier ? classLabels(estimator) : undefined;
+  const classes = estimator.className.includes('Classifier') ? classLabels(estimator) : undefined;
   const missing = estimator.number('missing');
   const best = booster.number('best_iteration') ?? estimator.number('best_iteration');
-  const model = readHandle(booster);
-  return emit(
-    model,
-    {
-      ...(classes === undefined ? {} : { classes }),
-      ...(missing === undefined || Number.isNaN(missing) ? {} : { missing }),
-      ...(best === undefined ? {} : { bestIteration: best }),
-    },
-    settings,
-    estimator.className,
-  );
+  const wrapper = {
+    ...(classes === undefined ? {} : { classes }),
+    ...(missing === undefined || Number.isNaN(missing) ? {} : { missing }),
+    ...(best === undefined ? {} : { bestIteration: best }),
+  };
+  return { model: readHandle(booster), wrapper };
 }
 
 function classLabels(estimator: Estimator): Labels | undefined {
@@ -129,12 +129,15 @@ function readHandle(booster: Estimator): XgboostModel {
   return readXgboostBinary(handle);
 }
 
-function emit(
+/** What a booster says about an input of shape [batch, features] in float32. */
+export function decideXgboost(
+  graph: GraphBuilder,
+  input: string,
   model: XgboostModel,
   wrapper: Wrapper,
-  settings: ConverterSettings,
-  modelClass = model.objective,
-): ConvertedGraph {
+  rounds: number | undefined,
+  notes: string[],
+): Decided {
   const objective = xgboostObjectives.get(model.objective);
   if (objective === undefined) {
     throw new OnnxError(
@@ -143,9 +146,7 @@ function emit(
       { op: model.objective, unsupported: [`objective ${model.objective}`] },
     );
   }
-  const notes: string[] = [];
-  const graph = new GraphBuilder();
-  let x = graph.input('X', 'float', ['batch', model.features]);
+  let x = input;
   if (wrapper.missing !== undefined) {
     const isMissing = graph.op('Equal', [x, graph.constant('float', [], [wrapper.missing])]);
     x = graph.op('Where', [isMissing, graph.constant('float', [], [Number.NaN]), x]);
@@ -157,12 +158,22 @@ function emit(
   const raw =
     model.booster.kind === 'linear'
       ? linearMargin(graph, x, model, model.booster.weights, base)
-      : treeMargin(graph, x, roundsOf(model.booster, wrapper, settings.rounds, notes), model.groups, base);
-  const classes = declareDecision(
+      : treeMargin(graph, x, roundsOf(model.booster, wrapper, rounds, notes), model.groups, base);
+  return decide(graph, graph.cast(raw, 'float'), model.groups, objective.decision, 'float');
+}
+
+function emit(
+  model: XgboostModel,
+  wrapper: Wrapper,
+  settings: ConverterSettings,
+  modelClass = model.objective,
+): ConvertedGraph {
+  const notes: string[] = [];
+  const graph = new GraphBuilder();
+  const x = graph.input('X', 'float', ['batch', model.features]);
+  const classes = declareDecided(
     graph,
-    graph.cast(raw, 'float'),
-    model.groups,
-    objective.decision,
+    decideXgboost(graph, x, model, wrapper, settings.rounds, notes),
     'float',
     wrapper.classes,
   );

@@ -6,7 +6,7 @@ import { PyObject, type PyValue } from '../pickle/python-values.ts';
 import { emitLabels } from './class-answers.ts';
 import { type InputColumns, inputColumns, lastStep, parts } from './input-columns.ts';
 import { type Answer, type Block, type Frame, frameWidth, type Lowering, type SklearnClass } from './lowering.ts';
-import { Estimator, type Labels } from './records.ts';
+import { Estimator, type Labels, plainLabels } from './records.ts';
 import { sklearnClasses } from './registry.ts';
 
 /** What a framework's converter hands back before bytes and report are made. */
@@ -63,10 +63,6 @@ export function convertSklearn(root: PyValue, producerVersion: string): Converte
   };
 }
 
-export function plainLabels(classes: Labels): (string | number | boolean)[] {
-  return classes.type === 'int64' ? classes.values.map(Number) : [...classes.values];
-}
-
 function firstVersion(estimator: Estimator): string | undefined {
   for (const part of parts(estimator.record, estimator.path)) {
     const version = part.text('_sklearn_version');
@@ -81,7 +77,7 @@ function versionNumber(version: string | undefined): number {
 }
 
 /** Packages whose classes are meant by the names in the registry; a class of the same name elsewhere is another one. */
-const knownModules = /^(sklearn\.|imblearn\.pipeline$|skopt\.searchcv$)/;
+const knownModules = /^(sklearn\.|xgboost\.sklearn$|lightgbm\.sklearn$|imblearn\.pipeline$|skopt\.searchcv$)/;
 
 function classOf(estimator: Estimator): SklearnClass | undefined {
   return knownModules.test(estimator.record.type.module) ? sklearnClasses.get(estimator.className) : undefined;

@@ -27,7 +27,10 @@ function scoresOf(estimator: Estimator, x: Frame, to: Lowering): { value: string
 }
 
 function decision(estimator: Estimator, x: Frame, to: Lowering): Answer {
-  if (estimator.has('_label_binarizer') && (estimator.child('_label_binarizer').text('y_type_') ?? '').startsWith('multilabel')) {
+  if (
+    estimator.has('_label_binarizer') &&
+    (estimator.child('_label_binarizer').text('y_type_') ?? '').startsWith('multilabel')
+  ) {
     estimator.refuse('predicts several labels at once, which is not supported');
   }
   const classes = estimator.labels('classes_');

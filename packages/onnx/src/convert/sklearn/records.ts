@@ -322,3 +322,8 @@ export function namedParts(value: PyValue | undefined, path: string): { name: st
     return { name, part };
   });
 }
+
+/** Labels as plain JavaScript values, for reports and metadata. */
+export function plainLabels(classes: Labels): (string | number | boolean)[] {
+  return classes.type === 'int64' ? classes.values.map(Number) : [...classes.values];
+}

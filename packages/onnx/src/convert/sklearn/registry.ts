@@ -11,6 +11,7 @@ import { reductionClasses, scalerClasses } from './scalers.ts';
 import { vectorClasses } from './support-vectors.ts';
 import { textClasses } from './text-vectorizers.ts';
 import { treeClasses } from './tree-models.ts';
+import { wrappedBoosterClasses } from './wrapped-boosters.ts';
 
 /** Every scikit-learn class that converts, by its name. */
 export const sklearnClasses: ReadonlyMap<string, SklearnClass> = new Map(
@@ -23,6 +24,7 @@ export const sklearnClasses: ReadonlyMap<string, SklearnClass> = new Map(
     treeClasses,
     histBoostingClasses,
     ensembleClasses,
+    wrappedBoosterClasses,
     scalerClasses,
     encoderClasses,
     reductionClasses,
