@@ -1,3 +1,4 @@
+export type { GoldenReport } from './golden-check.ts';
 export type { RunAnswer, Runner, RunnerTarget, RunOptions } from './runner.ts';
 export { connectRunner, type RunnerLink, type RunnerLinkOptions } from './runner-link.ts';
 export {
@@ -7,3 +8,4 @@ export {
   type RunnerPoolOptions,
   startRunnerPool,
 } from './runner-pool.ts';
+export { type ModelValidation, type ValidateOptions, validateModel } from './validate-model.ts';

@@ -58,6 +58,8 @@ export class OrtSession {
       executionMode: 'sequential',
       enableCpuMemArena: true,
       enableMemPattern: true,
+      // Errors arrive as exceptions; on stderr they would repeat what a caller sent.
+      logSeverityLevel: 4,
       extra: { session: { intra_op: { allow_spinning: '0' } } },
     });
     return new OrtSession(session, runtime);
@@ -113,6 +115,7 @@ export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text
     .replaceAll(/(?:\/[\w.+-]+){2,}(?::\d+)?\s*/g, '')
+    .replaceAll(/\w[\w\s:<>,*&]*onnxruntime::[^[]*\[with [^\]]*\]\s*/g, '')
     .replace(
       /^Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: /,
       '$1 node "$2": ',

@@ -23,6 +23,21 @@ export class Refusal extends Error {
   }
 }
 
+/** A body beyond the limit; protocols that have their own words for it find the numbers here. */
+export class BodyTooLarge extends Refusal {
+  readonly bytes: number;
+  readonly limitBytes: number;
+  /** Whether it was within the limit until it was decompressed. */
+  readonly isDecompressed: boolean;
+
+  constructor(bytes: number, limitBytes: number, isDecompressed: boolean) {
+    super('too_large', faults.too_large.say(bytes, limitBytes));
+    this.bytes = bytes;
+    this.limitBytes = limitBytes;
+    this.isDecompressed = isDecompressed;
+  }
+}
+
 /** The caller's mistake, told as `text`. */
 export function badRequest(text: string): Refusal {
   return new Refusal('bad_request', text);

@@ -1,7 +1,6 @@
 import { promisify } from 'node:util';
 import { constants, deflate, gunzip, gzip, inflate } from 'node:zlib';
-import { faults } from '@holdfast/api';
-import { badRequest, Refusal } from '../refusal.ts';
+import { BodyTooLarge, badRequest, Refusal } from '../refusal.ts';
 
 const gunzipAsync = promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip);
 const inflateAsync = promisify<Buffer, { maxOutputLength: number }, Buffer>(inflate);
@@ -30,7 +29,7 @@ export async function decompress(body: Buffer, coding: 'gzip' | 'deflate', limit
     return await (coding === 'gzip' ? gunzipAsync : inflateAsync)(body, { maxOutputLength: allowed });
   } catch (error) {
     if (error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new Refusal('too_large', faults.too_large.say(allowed + 1, allowed), { cause: error });
+      throw new BodyTooLarge(allowed + 1, allowed, true);
     }
     throw badRequest(`The ${coding} body is damaged: ${error instanceof Error ? error.message : 'unreadable'}.`);
   }

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { faults } from '@holdfast/api';
-import { badRequest, Refusal } from '../refusal.ts';
+import { BodyTooLarge, badRequest, type Refusal } from '../refusal.ts';
 import { type Coding, compress, decompress, requestCoding, responseCoding } from './content-coding.ts';
 import { type RequestHeaders, readHeaders } from './request-headers.ts';
 
@@ -70,7 +69,7 @@ export class Exchange {
 
   #tooLarge(bytes: number, limitBytes: number): Refusal {
     this.closeAfterwards();
-    return new Refusal('too_large', faults.too_large.say(bytes, limitBytes));
+    return new BodyTooLarge(bytes, limitBytes, false);
   }
 
   #receive(limitBytes: number, isChunked: boolean): Promise<Buffer> {

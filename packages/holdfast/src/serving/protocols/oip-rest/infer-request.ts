@@ -323,6 +323,16 @@ class InferReader {
   }
 }
 
+/** What is no JSON is refused as such, before anything that its beginning says is. */
+function readOrComplain(body: Buffer, jsonBytes: number, model: string): InferRequest {
+  try {
+    return new InferReader(body, jsonBytes, model).read();
+  } catch (error) {
+    if (error instanceof Refusal) new JsonCursor(body, 0, jsonBytes).skip();
+    throw error;
+  }
+}
+
 /**
  * Reads an infer request: `jsonBytes` of JSON, then the binary tensors in the order of the JSON's inputs.
  * @throws Refusal `bad_request`
@@ -332,7 +342,7 @@ export function readInferRequest(body: Buffer, jsonBytes: number, model: string)
     throw badRequest('failed to parse the request JSON buffer: Invalid encoding in string.');
   }
   try {
-    return new InferReader(body, jsonBytes, model).read();
+    return readOrComplain(body, jsonBytes, model);
   } catch (error) {
     if (error instanceof JsonSyntaxError) {
       throw badRequest(`failed to parse the request JSON buffer: ${error.reason} at ${error.offset}`);

@@ -1,21 +1,39 @@
 import type { Signature } from '@holdfast/api';
 import type { Exchange, Reply } from '../../http/exchange.ts';
-import { badRequest, Refusal } from '../../refusal.ts';
+import { BodyTooLarge, badRequest, Refusal } from '../../refusal.ts';
 import type { Resolution, Selector } from '../../traffic/traffic.ts';
 import type { Decoded, PredictProtocol } from '../protocol.ts';
 import { type InferRequest, readInferRequest } from './infer-request.ts';
 import { planResponse, type ResponsePlan, writeResponse } from './infer-response.ts';
 import { readRawRequest } from './raw-request.ts';
 
-/** An error in the one shape that the protocol's clients read. */
-export function refuseOip(refusal: Refusal): Reply {
-  let headers: string[] | undefined;
-  if (refusal.retryAfterSeconds !== undefined) headers = ['Retry-After', String(refusal.retryAfterSeconds)];
-  if (refusal.status === 501) headers = ['Accept-Encoding', 'gzip, deflate, identity'];
+/** The status and text of a refusal where Triton's clients know another than the table of faults has. */
+function inTritonsWords(refusal: Refusal): { readonly status: number; readonly text: string } {
+  if (refusal instanceof BodyTooLarge && !refusal.isDecompressed) {
+    const { bytes, limitBytes } = refusal;
+    return {
+      status: 400,
+      text:
+        `request JSON size of ${bytes} bytes exceeds the maximum allowed input size of ${limitBytes} bytes. ` +
+        'Raise `limits.bodyBytes` in holdfast.yaml to accept it.',
+    };
+  }
   return {
     status: refusal.status,
+    text: refusal.code === 'overloaded' ? 'Exceeds maximum queue size' : refusal.message,
+  };
+}
+
+/** An error in the one shape that the protocol's clients read. */
+export function refuseOip(refusal: Refusal): Reply {
+  const { status, text } = inTritonsWords(refusal);
+  let headers: string[] | undefined;
+  if (refusal.retryAfterSeconds !== undefined) headers = ['Retry-After', String(refusal.retryAfterSeconds)];
+  if (status === 501) headers = ['Accept-Encoding', 'gzip, deflate, identity'];
+  return {
+    status,
     contentType: 'application/json',
-    body: JSON.stringify({ error: refusal.code === 'overloaded' ? 'Exceeds maximum queue size' : refusal.message }),
+    body: JSON.stringify({ error: text }),
     ...(headers === undefined ? {} : { headers }),
   };
 }
