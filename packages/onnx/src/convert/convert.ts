@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { inspectModel } from '../inspect-model.ts';
 import { writeModel } from '../model/write-model.ts';
 import { OnnxError } from '../onnx-error.ts';
-import { type FileKind, fileKinds, sniffFile } from '../sniff/sniff-file.ts';
+import { sniffFile } from '../sniff/sniff-file.ts';
 import { converters } from './converters.ts';
+import { refuseSource } from './refuse-source.ts';
 import type { ConversionReport, ConvertedTensor } from './report.ts';
 
 /** A named file of a model that consists of several. */
@@ -41,7 +42,7 @@ export async function convert(
   const main = mainFile(files);
   const kind = sniffFile(main.bytes);
   const converter = converters.get(kind);
-  if (converter === undefined) throw unsupported(kind);
+  if (converter === undefined) throw guarded(() => refuseSource(kind, main.bytes));
   const { rounds } = options;
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
     throw new OnnxError('bad_option', 'rounds must be a whole number of at least 1.');
@@ -104,32 +105,4 @@ function guarded<T>(run: () => T): T {
       });
     throw cause;
   }
-}
-
-const advice: Partial<Record<FileKind, string>> = {
-  onnx: 'It is ONNX already; nothing to convert.',
-  torch:
-    'It holds weights or pickled Python code, not a graph. In your own Python: torch.onnx.export(model, example_inputs, "model.onnx", dynamo=True).',
-  torch_legacy:
-    'It holds weights or pickled Python code, not a graph. In your own Python: torch.onnx.export(model, example_inputs, "model.onnx", dynamo=True).',
-  torchscript:
-    'In your own Python: m = torch.jit.load("model.pt"); torch.onnx.export(m, example_inputs, "model.onnx", dynamo=False).',
-  torch_export: 'In your own Python: torch.onnx.export(torch.export.load("model.pt2"), (), "model.onnx", dynamo=True).',
-  safetensors: 'It holds weights without the architecture; export the model from the code that defines it.',
-  keras_weights_h5:
-    'It holds weights without the architecture (config); save the whole model with model.save("model.keras").',
-  savedmodel: 'In your own Python: python -m tf2onnx.convert --saved-model DIR --output model.onnx.',
-  graphdef:
-    'In your own Python: python -m tf2onnx.convert --graphdef FILE --inputs NAME:0 --outputs NAME:0 --output model.onnx.',
-  tflite: 'In your own Python: python -m tf2onnx.convert --tflite FILE --output model.onnx.',
-  tfjs_graph: 'In your own Python: python -m tf2onnx.convert --tfjs model.json --output model.onnx.',
-  catboost: 'In your own Python: model.save_model("model.onnx", format="onnx").',
-};
-
-function unsupported(kind: FileKind): OnnxError {
-  const code = kind === 'safetensors' || kind === 'keras_weights_h5' ? 'weights_only' : 'unsupported_format';
-  return new OnnxError(
-    code,
-    `The file is ${fileKinds[kind]}, which cannot be converted. ${advice[kind] ?? 'Give a trained model.'}`,
-  );
 }

@@ -6,7 +6,7 @@ import { decodeText } from '../wire/wire-reader.ts';
  */
 export function zipNames(bytes: Uint8Array, limit = 2000): string[] | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const end = findEnd(view);
+  const end = findZipEnd(view);
   if (end < 0) return undefined;
   const names: string[] = [];
   let at = view.getUint32(end + 16, true);
@@ -19,7 +19,7 @@ export function zipNames(bytes: Uint8Array, limit = 2000): string[] | undefined 
 }
 
 /** Offset of the end-of-central-directory record, or -1; its comment is at most 65,535 bytes. */
-function findEnd(view: DataView): number {
+export function findZipEnd(view: DataView): number {
   const lowest = Math.max(0, view.byteLength - 22 - 65535);
   for (let at = view.byteLength - 22; at >= lowest; at--) {
     if (view.getUint32(at, true) === 0x06054b50) return at;

@@ -1,0 +1,72 @@
+import { OnnxError } from '../onnx-error.ts';
+import { type FileKind, fileKinds } from '../sniff/sniff-file.ts';
+import { unpickle } from './pickle/pickle-machine.ts';
+import { zipEntry } from './zip-entry.ts';
+
+const torchAdvice =
+  'It holds weights or pickled Python code, not a graph. In your own Python: torch.onnx.export(model, example_inputs, "model.onnx", dynamo=True).';
+
+const advice: Partial<Record<FileKind, string>> = {
+  onnx: 'It is ONNX already; nothing to convert.',
+  torch: torchAdvice,
+  torch_legacy: torchAdvice,
+  torchscript:
+    'In your own Python: m = torch.jit.load("model.pt"); torch.onnx.export(m, example_inputs, "model.onnx", dynamo=False).',
+  torch_export: 'In your own Python: torch.onnx.export(torch.export.load("model.pt2"), (), "model.onnx", dynamo=True).',
+  safetensors: 'Export the model from the code that defines it.',
+  keras: 'In your own Python: keras.models.load_model("model.keras").export("model.onnx", format="onnx").',
+  keras_h5: 'In your own Python: keras.models.load_model("model.h5").export("model.onnx", format="onnx").',
+  keras_weights_h5: 'It lacks the config; save the whole model with model.save("model.keras").',
+  savedmodel:
+    'In your own Python, with its variables folder beside it: python -m tf2onnx.convert --saved-model DIR --output model.onnx.',
+  graphdef:
+    'In your own Python: python -m tf2onnx.convert --graphdef FILE --inputs NAME:0 --outputs NAME:0 --output model.onnx.',
+  tflite: 'In your own Python: python -m tf2onnx.convert --tflite FILE --output model.onnx.',
+  tfjs_graph: 'In your own Python: python -m tf2onnx.convert --tfjs model.json --output model.onnx.',
+  tfjs_layers: 'Export the Keras model it was made from.',
+  catboost: 'In your own Python: model.save_model("model.onnx", format="onnx").',
+  unknown:
+    'It carries no identifier (magic bytes) of any known model format, and its header declares nothing that fits; check what was saved.',
+};
+
+/** Why a file of this kind does not convert, with what the person can do; damage and attacks are named first. */
+export function refuseSource(kind: FileKind, bytes: Uint8Array): OnnxError {
+  if (kind === 'torch' || kind === 'torchscript') refuseHarmfulPickle(bytes);
+  if (kind === 'safetensors') refuseDamagedSafetensors(bytes);
+  const code = kind === 'safetensors' || kind === 'keras_weights_h5' ? 'weights_only' : 'unsupported_format';
+  return new OnnxError(
+    code,
+    `The file is ${fileKinds[kind]}, which cannot be converted. ${advice[kind] ?? 'Give a trained model.'}`,
+  );
+}
+
+/** Reads the pickle of a PyTorch archive for what it would run. @throws OnnxError `unsafe_code` */
+function refuseHarmfulPickle(bytes: Uint8Array): void {
+  const pickle = zipEntry(bytes, name => name.endsWith('data.pkl'));
+  if (pickle !== undefined) unpickle(pickle, 0, () => null);
+}
+
+/** Checks that the tensors of a safetensors file lie side by side inside it. @throws OnnxError `source_malformed` */
+function refuseDamagedSafetensors(bytes: Uint8Array): void {
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
+  if (length > bytes.length - 8)
+    throw new OnnxError(
+      'truncated',
+      `The safetensors header claims ${length} bytes, but the file has ${bytes.length}; copy or download it again.`,
+    );
+  const ranges = [
+    ...new TextDecoder()
+      .decode(bytes.subarray(8, 8 + length))
+      .matchAll(/"data_offsets"\s*:\s*\[\s*(\d{1,15})\s*,\s*(\d{1,15})\s*\]/g),
+  ]
+    .map(match => [Number(match[1]), Number(match[2])] as const)
+    .sort((a, b) => a[0] - b[0]);
+  ranges.forEach(([start, end], i) => {
+    if (start > end || end > bytes.length - 8 - length || start < (ranges[i - 1]?.[1] ?? 0)) {
+      throw new OnnxError(
+        'source_malformed',
+        `The safetensors file has tensors whose offsets overlap or leave the file (${start} to ${end}); do not use it.`,
+      );
+    }
+  });
+}
