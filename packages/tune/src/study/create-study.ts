@@ -1,6 +1,7 @@
 import { TuneFault } from '../fault.ts';
 import { medianPruner } from '../pruners/percentile.ts';
 import type { Pruner } from '../pruners/pruner.ts';
+import { rankGuard } from '../pruners/rank-guard.ts';
 import { auto } from '../samplers/auto.ts';
 import type { Sampler } from '../samplers/sampler.ts';
 import type { SpaceSpec, Suggestion } from '../space/params.ts';
@@ -20,7 +21,7 @@ export interface StudySettings<S extends SpaceSpec> {
   readonly objectives?: Objective['direction'] | readonly Objective[];
   /** @default auto() */
   readonly sampler?: Sampler;
-  /** @default medianPruner() */
+  /** @default rankGuard(medianPruner()) */
   readonly pruner?: Pruner;
   readonly terminator?: Terminator;
   /** @default 0 */
@@ -50,7 +51,7 @@ export function completeSettings<S extends SpaceSpec>(settings: StudySettings<S>
     space: settings.space,
     objectives: typeof objectives === 'string' ? [{ name: 'value', direction: objectives }] : objectives,
     sampler: settings.sampler ?? auto(),
-    pruner: settings.pruner ?? medianPruner(),
+    pruner: settings.pruner ?? rankGuard(medianPruner()),
     seed: settings.seed ?? 0,
     clock: settings.clock ?? systemClock,
     budget: settings.budget ?? {},

@@ -2,6 +2,7 @@ import { TuneFault } from '../../fault.ts';
 import { fitYeoJohnson, standardize, yeoJohnson } from '../../maths/power-transform.ts';
 import type { Point, Space } from '../../space/space.ts';
 import type { Json } from '../../study/trial.ts';
+import { withEstimates } from '../estimate-final.ts';
 import { quasiRandom } from '../quasi-random.ts';
 import type { Observation, ProposalContext, Sampler } from '../sampler.ts';
 import { logExpectedImprovement, logImprovement, logImprovementSlope } from './acquisition.ts';
@@ -44,8 +45,8 @@ export function gp(options: GpOptions = {}): Sampler {
     name: 'gp',
     propose(context) {
       if (context.objectives !== 1) throw new TuneFault('unsupported_space', 'gp', 'it takes one objective');
-      const known = context.observations.filter(o => o.kind === 'complete' || o.kind === 'failed');
-      const finished = known.filter(o => o.kind === 'complete');
+      const known = withEstimates(context.observations);
+      const finished = context.observations.filter(o => o.kind === 'complete');
       const startup = options.startupTrials ?? Math.min(12, Math.max(5, context.space.size + 1));
       if (finished.length < Math.min(startup, known.length + 1) || finished.length < 2) return design.propose(context);
       const chosen = selectForModel(known, maxPoints, context);
@@ -132,7 +133,9 @@ function conditioned(
   context: ProposalContext,
 ): GaussianProcess {
   const model = new GaussianProcess(inputs, y, shape, hyper);
-  const pending = context.observations.filter(o => o.kind === 'pending').map(o => toInput(context.space, o.point));
+  const pending = context.observations
+    .filter(o => o.kind === 'pending' && o.last === undefined)
+    .map(o => toInput(context.space, o.point));
   if (pending.length === 0) return model;
   const believed = pending.map(x => model.predict(x).mean);
   return new GaussianProcess([...inputs, ...pending], Float64Array.from([...y, ...believed]), shape, hyper);

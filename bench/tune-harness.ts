@@ -1,0 +1,137 @@
+/** Problems, peers' figures and statistics shared by the tuning benches. Not a program. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { createStudy, type FlatParams, type Param, type Sampler, type Scalar, type SpaceSpec } from '@holdfast/tune';
+
+const folder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'shared', 'specs', 'tuning');
+
+interface RawParam {
+  readonly name: string;
+  readonly type: 'float' | 'int' | 'ordinal' | 'categorical';
+  readonly low: number;
+  readonly high: number;
+  readonly log?: boolean;
+  readonly values: readonly Scalar[];
+  readonly when?: Readonly<Record<string, readonly Scalar[]>>;
+}
+
+export interface Problem {
+  readonly name: string;
+  readonly space: SpaceSpec;
+  readonly optimum: number;
+  evaluate(params: FlatParams, metric?: string): number;
+  /** Tables only: the budgets and the columns with the loss at each. */
+  readonly fidelity?: { readonly budgets: readonly number[]; readonly columns: readonly string[] };
+}
+
+interface RawProblem {
+  readonly name: string;
+  readonly space: readonly RawParam[];
+  readonly optimum: number;
+  readonly meta?: { readonly fidelity?: { readonly budgets: readonly number[]; readonly columns: readonly string[] } };
+  evaluate(params: FlatParams, metric?: string): number;
+}
+
+interface ProblemModule {
+  readonly SYNTH: readonly string[];
+  readonly TABLES: readonly string[];
+  load(name: string): RawProblem;
+}
+
+function isProblemModule(m: unknown): m is ProblemModule {
+  return (
+    typeof m === 'object' && m !== null && 'SYNTH' in m && 'TABLES' in m && 'load' in m && typeof m.load === 'function'
+  );
+}
+
+/** The problem set; ends the program with a sentence when the shared folder is not there. */
+export async function loadProblems(): Promise<ProblemModule> {
+  const path = join(folder, 'problems.mjs');
+  if (!existsSync(path)) {
+    console.log('The problems of specs/tuning are not beside this repository (../shared); nothing to run.');
+    process.exit(0);
+  }
+  const loaded: unknown = await import(pathToFileURL(path).href);
+  if (!isProblemModule(loaded)) throw new Error(`${path} does not export SYNTH, TABLES and load.`);
+  return loaded;
+}
+
+function toParam({ type, low, high, log, values, when }: RawParam): Param {
+  const condition = when ? { when } : {};
+  if (type === 'float' || type === 'int') return { type, low, high, ...(log && { log }), ...condition };
+  return { type: type === 'ordinal' ? 'ordered' : 'categorical', values, ...condition };
+}
+
+/**
+ * A problem; with a shift, every range of floats is widened by that share, unevenly, so that no centre gives anything
+ * away. The optimum stays inside and stays the optimum; the search is harder than what the peers were given.
+ */
+export function problemOf(module: ProblemModule, name: string, shift = 0): Problem {
+  const raw = module.load(name);
+  const space = Object.fromEntries(
+    raw.space.map((p, i) => {
+      if (p.type !== 'float' || p.log || shift === 0) return [p.name, toParam(p)];
+      const share = (i * 0.618034 + 0.17) % 1;
+      const width = shift * (p.high - p.low);
+      return [p.name, toParam({ ...p, low: p.low - share * width, high: p.high + (1 - share) * width })];
+    }),
+  );
+  return {
+    name,
+    space,
+    optimum: raw.optimum,
+    evaluate: (params, metric) => raw.evaluate(params, metric),
+    ...(raw.meta?.fidelity && { fidelity: raw.meta.fidelity }),
+  };
+}
+
+/** Simple regret after each of the given numbers of trials. */
+export function regrets(problem: Problem, sampler: Sampler, seed: number, at: readonly number[]): number[] {
+  const study = createStudy({ space: problem.space, sampler, seed, budget: { trials: at.at(-1)! } });
+  const out: number[] = [];
+  let best = Number.POSITIVE_INFINITY;
+  for (let n = 1; n <= at.at(-1)!; n++) {
+    const ask = study.ask();
+    if (ask.kind !== 'trial') break;
+    const value = problem.evaluate(ask.trial.flat);
+    study.tell(ask.trial.number, value);
+    best = Math.min(best, value);
+    if (at.includes(n)) out.push(Math.max(0, best - problem.optimum));
+  }
+  while (out.length < at.length) out.push(Math.max(0, best - problem.optimum));
+  return out;
+}
+
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = q * (sorted.length - 1);
+  const low = sorted[Math.floor(at)]!;
+  return low + (at % 1) * ((sorted[Math.floor(at) + 1] ?? low) - low);
+}
+
+export interface PeerFigure {
+  readonly system: string;
+  readonly median: number;
+}
+
+/** Medians of the peers for a problem and budget, best first. */
+export function peersOf(problem: string, trials: number): readonly PeerFigure[] {
+  const [, ...lines] = readFileSync(join(folder, 'summary.csv'), 'utf8').trim().split('\n');
+  return lines
+    .map(line => line.split(','))
+    .filter(c => c[0] === problem && Number(c[1]) === trials && c[2] !== 'random')
+    .map(c => ({ system: c[2]!, median: Math.max(0, Number(c[4])) }))
+    .sort((a, b) => a.median - b.median);
+}
+
+/** `--name value` from the command line. */
+export function option(name: string, fallback: string): string {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? fallback : (process.argv[at + 1] ?? fallback);
+}
+
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}

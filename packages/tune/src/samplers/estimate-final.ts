@@ -1,0 +1,51 @@
+import type { Observation } from './sampler.ts';
+
+/** The loss at or before a step; undefined before the first report. */
+function lossAt(o: Observation, step: number): number | undefined {
+  return o.reports.findLast(r => r.step <= step)?.losses[0];
+}
+
+/**
+ * What a trial that stopped early would have reached: the final loss of complete trials that stood at the same place
+ * when they were at that step, linearly between neighbours, the worst or best beyond them. `undefined` when no complete
+ * trial reported by then.
+ */
+export function estimateFinal(o: Observation, complete: readonly Observation[]): number | undefined {
+  const { last } = o;
+  const loss = last?.losses[0];
+  if (last === undefined || loss === undefined) return undefined;
+  const then: number[] = [];
+  const finals: number[] = [];
+  for (const c of complete) {
+    const early = lossAt(c, last.step);
+    if (early === undefined) continue;
+    then.push(early);
+    finals.push(c.losses[0]!);
+  }
+  if (then.length === 0) return undefined;
+  then.sort((a, b) => a - b);
+  finals.sort((a, b) => a - b);
+  const above = then.findIndex(v => v >= loss);
+  if (above < 0) return finals.at(-1);
+  if (above === 0) return finals[0];
+  const width = then[above]! - then[above - 1]!;
+  const share = width > 0 ? (loss - then[above - 1]!) / width : 0;
+  return finals[above - 1]! + share * (finals[above]! - finals[above - 1]!);
+}
+
+/**
+ * Observations a model of final losses can learn from: complete and failed ones as they are; pruned and paused ones as
+ * complete with their estimated final loss, pruned ones never better than the median, since that is why they stopped.
+ */
+export function withEstimates(observations: readonly Observation[]): readonly Observation[] {
+  const complete = observations.filter(o => o.kind === 'complete');
+  const sorted = complete.map(o => o.losses[0]!).sort((a, b) => a - b);
+  const median = sorted[Math.floor(sorted.length / 2)];
+  return observations.flatMap(o => {
+    if (o.kind === 'complete' || o.kind === 'failed') return [o];
+    const estimate = estimateFinal(o, complete);
+    if (estimate === undefined || median === undefined) return [];
+    const loss = o.kind === 'pruned' ? Math.max(estimate, median) : estimate;
+    return [{ ...o, kind: 'complete' as const, losses: [loss] }];
+  });
+}
