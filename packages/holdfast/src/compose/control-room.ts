@@ -18,6 +18,7 @@ import type { MonitoringReader, MonitoringSummary } from '../monitoring/index.ts
 import type { PredictionStore } from '../predlog/index.ts';
 import type { BlobStore, RegisteredVersion, Registry } from '../registry/index.ts';
 import { describeVersion, type Fleet, type Publisher } from '../rollout/index.ts';
+import type { ControlMetrics } from './control-metrics.ts';
 import type { EventBus } from './event-bus.ts';
 import type { LiveTrafficMeter } from './live-traffic.ts';
 
@@ -32,7 +33,7 @@ export interface ControlRoomOptions {
   readonly meter: LiveTrafficMeter;
   readonly bus: EventBus;
   readonly processes: () => ProcessStatus[];
-  readonly metrics: () => string;
+  readonly metrics: ControlMetrics;
   /** Folder for exports on their way to a caller. */
   readonly runDirectory: string;
   readonly version: string;
@@ -185,7 +186,7 @@ export class ControlRoom implements ControlServices {
 
   alerts: ControlServices['alerts'] = filter => this.#rooms.alerts.list(filter);
 
-  metrics: ControlServices['metrics'] = () => this.#rooms.metrics();
+  metrics: ControlServices['metrics'] = () => this.#rooms.metrics.render(() => this.summaries());
 
   subscribe: ControlServices['subscribe'] = listener => this.#rooms.bus.subscribe(listener);
 

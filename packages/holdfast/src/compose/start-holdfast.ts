@@ -9,9 +9,9 @@ import { BlobStore, Registry, type RegistrySchema, registryMigrations } from '..
 import { Fleet, Publisher } from '../rollout/index.ts';
 import { startRunnerPool, validateModel } from '../runtime/index.ts';
 import { openDatabase, openReader } from '../storage/index.ts';
-import { MetricRegistry } from '../telemetry/index.ts';
 import { prepareModelBaseline } from './baseline.ts';
 import { ConfiguredModels } from './configured-models.ts';
+import { ControlMetrics } from './control-metrics.ts';
 import { ControlRoom } from './control-room.ts';
 import { openDataDirectory } from './data-directory.ts';
 import { EventBus } from './event-bus.ts';
@@ -131,6 +131,8 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
     onChange: model => {
       room.announce(model);
       tellWatcher().catch((error: unknown) => log.error({ error }, 'control.watcher_not_told'));
+      const live = new Set(Object.values(fleet.table.models.find(routed => routed.name === model)?.aliases ?? {}));
+      alerting.retire(model, live).catch((error: unknown) => log.error({ error }, 'control.alerts_not_retired'));
     },
   });
   pool.on('quarantined', ({ model, version, reason }) => {
@@ -164,7 +166,11 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
     validate: path => validateModel(path),
     prepareBaseline: request => prepareModelBaseline(request, pool),
   });
-  const metrics = new MetricRegistry();
+  const metrics = new ControlMetrics({
+    reader,
+    recording: () => meter.recording(),
+    firing: () => alerting.list({ state: 'firing' }),
+  });
   const processes = (): ProcessStatus[] => [
     {
       name: 'control',
@@ -191,7 +197,7 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
     meter,
     bus,
     processes,
-    metrics: () => metrics.render(),
+    metrics,
     runDirectory: directory.run,
     version: productVersion(),
     startedAtMs,

@@ -83,7 +83,7 @@ export interface ControlServices {
   exportPredictions(model: ModelName, filter: PredictionFilter, format: ExportFormat): Promise<ExportedFile>;
   alerts(filter: { readonly model?: ModelName | undefined; readonly state?: AlertPhase | undefined }): Promise<Alert[]>;
   /** Prometheus text. */
-  metrics(): string;
+  metrics(): Promise<string>;
   /** Calls `listener` with every live event until the returned function is called. */
   subscribe(listener: (event: LiveEvent) => void): () => void;
 }

@@ -1,13 +1,15 @@
-import type {
-  ColumnDistribution,
-  DriftCell,
-  DriftDetail,
-  ModelSummary,
-  MonitorKind,
-  PerformanceResponse,
-  Task,
-  TrafficResponse,
-  Verdict,
+import {
+  type ColumnDistribution,
+  type DriftCell,
+  type DriftDetail,
+  type ModelSummary,
+  type MonitorKind,
+  monitorKinds,
+  type PerformancePoint,
+  type PerformanceResponse,
+  type Task,
+  type TrafficResponse,
+  type Verdict,
 } from '@holdfast/api';
 import { leadingMetric } from './performance/judge-performance.ts';
 import { momentsOf, type Profile } from './profiles/profile.ts';
@@ -217,6 +219,18 @@ export class MonitoringReader {
       .limit(limit)
       .execute();
     return rows.map(verdictOf);
+  }
+
+  /** The verdicts of a version's latest decided window, for each of its monitors. */
+  async latestVerdicts(model: string, version: number): Promise<Verdict[]> {
+    const verdicts = await Promise.all(monitorKinds.map(monitor => this.#latest(model, version, [monitor])));
+    return verdicts.flat();
+  }
+
+  /** The latest window of a version that has any ground truth. */
+  async latestPerformance(model: string, version: number): Promise<PerformancePoint | undefined> {
+    const { points } = await this.performance(model, {}, version);
+    return points.findLast(point => point.version === version && point.labelled > 0);
   }
 
   /** How a version stands in its latest judged windows. */
