@@ -88,7 +88,7 @@ function rawElements(type: Exclude<BuildType, 'string'>, values: BuildValues): U
 }
 
 /** An attribute whose ONNX type follows from the JavaScript value. */
-export function buildAttribute(name: string, value: AttributeValue): AttributeProto {
+function buildAttribute(name: string, value: AttributeValue): AttributeProto {
   const base = { name, refAttrName: '', docString: '', unknown: [] };
   if (typeof value === 'bigint') return { ...base, type: attributeType.int, i: value };
   if (typeof value === 'number') return { ...base, type: attributeType.float, f: value };

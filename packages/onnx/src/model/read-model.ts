@@ -278,8 +278,8 @@ function readAttribute(reader: WireReader): AttributeProto {
   return read;
 }
 
-/** Reads one TensorProto; also the whole content of a .pb tensor file. */
-export function readTensor(reader: WireReader): TensorProto {
+/** Reads one TensorProto. */
+function readTensor(reader: WireReader): TensorProto {
   const dims = new BigInt64List();
   const floatData = new ChunkList();
   const int32Data = new ChunkList();

@@ -9,7 +9,7 @@ export function elementCount(tensor: Pick<TensorProto, 'dims'>): bigint {
 }
 
 /** Bytes of elements that the file itself holds for a tensor, raw or typed. */
-export function storedBytes(tensor: TensorProto): number {
+function storedBytes(tensor: TensorProto): number {
   const chunks = [
     tensor.floatData,
     tensor.int32Data,

@@ -15,9 +15,9 @@ export function decodeText(bytes: Uint8Array): string {
 }
 
 /** How many messages and list elements one file may hold; a bound on memory, far above real models. */
-export const maxElements = 16_000_000;
+const maxElements = 16_000_000;
 /** Nesting of messages; ONNX Runtime's own parser stops at 100. */
-export const maxDepth = 64;
+const maxDepth = 64;
 
 /** What all readers of one file share, so that many small messages cannot add up unseen. */
 export interface WireBudget {

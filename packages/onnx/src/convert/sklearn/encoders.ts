@@ -24,7 +24,7 @@ interface Categories {
 }
 
 /** Text columns spell a missing value as the empty string, because a text tensor has no other way. */
-export const missingText = '';
+const missingText = '';
 
 function categoriesOf(value: PyValue, what: string): Categories {
   if (value instanceof NumpyArray && value.type.letter === 'O') {

@@ -3,7 +3,7 @@ import { columnSteps, isPassthrough, namesOf, pipelineSteps, unwrapped } from '.
 import { categoriesAreText, imputesText } from './encoders.ts';
 import { asEstimator, type Estimator, namedParts } from './records.ts';
 
-export type ColumnKind = 'double' | 'string';
+type ColumnKind = 'double' | 'string';
 
 /** The columns a model takes: how many, of which kind, with which names. */
 export interface InputColumns {

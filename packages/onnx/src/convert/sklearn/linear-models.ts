@@ -4,7 +4,7 @@ import { matrix, requireWidth } from './lowering.ts';
 import { type Dense, dense, type Estimator } from './records.ts';
 
 /** X W^T + b of shape [batch, outputs], everything in double. */
-export function linearScores(
+function linearScores(
   x: string,
   coefficients: Dense,
   intercept: Float64Array,

@@ -58,7 +58,7 @@ function elementReader(type: NumpyType, bytes: Uint8Array): (at: number) => numb
 }
 
 /** The value of an IEEE 754 binary16 bit pattern. */
-export function halfFloat(bits: number): number {
+function halfFloat(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
   const fraction = bits & 0x3ff;

@@ -24,7 +24,7 @@ interface SklearnTree {
 }
 
 /** Reads the `tree_` attribute of a decision tree. */
-export function readTree(estimator: Estimator): SklearnTree {
+function readTree(estimator: Estimator): SklearnTree {
   const tree = estimator.child('tree_');
   const nodes = tree.raw('nodes');
   if (!(nodes instanceof NumpyArray)) throw tree.refuse('has no node table');
@@ -47,7 +47,7 @@ export function readTree(estimator: Estimator): SklearnTree {
 }
 
 /** Trees decide on float32 values compared with float64 thresholds. */
-export function asTreeInput(x: string, to: Lowering): string {
+function asTreeInput(x: string, to: Lowering): string {
   return to.graph.cast(to.graph.cast(x, 'float'), 'double');
 }
 

@@ -1,7 +1,7 @@
 import type { DecisionTree } from './tree-ensemble.ts';
 
 /** Walks one tree for one row, independently of any ONNX runtime, and gives the leaf reached. */
-export function leafOf(tree: DecisionTree, row: ArrayLike<number>): number {
+function leafOf(tree: DecisionTree, row: ArrayLike<number>): number {
   let node = 0;
   while (tree.left[node]! >= 0) {
     const x = row[tree.feature[node]!]!;

@@ -1,9 +1,6 @@
 import { buildTensor } from '../../model/build.ts';
 import type { GraphBuilder } from '../graph-builder.ts';
 
-/** How a branch decides: the left child is taken when it holds. */
-export type BranchMode = 'leq' | 'lt' | 'member';
-
 /**
  * A decision tree in flat arrays, the common form of all sources. Node 0 is the root; `left[i] < 0` marks a leaf.
  * A missing value (NaN) goes left where `missingLeft` says so, else right.
