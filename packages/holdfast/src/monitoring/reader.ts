@@ -62,7 +62,15 @@ export class MonitoringReader {
     if (span === null) return { stepMs: 60_000, points: [] };
     const fromMs = range.fromMs ?? span.fromMs;
     const toMs = range.toMs ?? span.toMs + 1;
-    const stepMs = niceStep((toMs - fromMs) / points);
+    // A step cannot be finer than what is stored of the range: older minutes were merged into hours.
+    const { coarsest } = await this.#db
+      .selectFrom('watch_minute')
+      .select(({ fn }) => fn.max('bucket_ms').as('coarsest'))
+      .where('model', '=', model)
+      .where('start_ms', '>=', fromMs)
+      .where('start_ms', '<', toMs)
+      .executeTakeFirstOrThrow();
+    const stepMs = niceStep(Math.max((toMs - fromMs) / points, Number(coarsest ?? 0)));
     const rows = await this.#db
       .selectFrom('watch_minute')
       .select(['version', 'start_ms', 'service'])

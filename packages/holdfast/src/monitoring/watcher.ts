@@ -5,6 +5,7 @@ import type { ChunkSource, GroundTruth, TruthSpan } from './ground-truth.ts';
 import { Judge } from './judge.ts';
 import { ModelEntry } from './model-entry.ts';
 import type { MonitoredModel } from './monitored-model.ts';
+import { minutesKeptMs, removeBefore, rollUpMinutes } from './store/roll-up.ts';
 import { loadProgress, nextReferenceId, pruneProgress, saveProgress, type WatchDatabase } from './store/watch-store.ts';
 
 /** Follows the prediction log and keeps everything that is derived from it. */
@@ -31,10 +32,16 @@ export interface WatcherOptions {
   readonly sealEveryMs?: number;
   /** How often sealed files are tidied. @default 1 min */
   readonly tidyEveryMs?: number;
+  /** What was derived from event times so far behind a model's latest is removed. @default 400 days */
+  readonly retentionMs?: number;
 }
 
 /** A chunk of a version nobody told us about waits this long for its registration to arrive. */
 const unknownPatienceMs = 5000;
+/** Memory for minutes that are not stored yet is bounded by this many: sparse event times touch many of them. */
+const mostUnsavedMinutes = 1000;
+const rollUpEveryMs = 2000;
+const dayMs = 86_400_000;
 
 /** Reads the stored progress and makes a watcher that moves only when it is stepped. */
 export async function openWatcher(options: WatcherOptions): Promise<Watcher> {
@@ -56,6 +63,7 @@ class LogWatcher implements Watcher {
   #unknownSinceMs: number | undefined;
   #sealedMs: number;
   #tidiedMs: number;
+  #rolledMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: WatcherOptions, progress: Watermarks, nextId: number) {
     this.#options = options;
@@ -117,7 +125,7 @@ class LogWatcher implements Watcher {
 
   /** Reads new chunks and stores what follows from them, with the progress, in one transaction. */
   async #readOn(): Promise<boolean> {
-    const { db, truth, follower, clock } = this.#options;
+    const { truth, follower, clock } = this.#options;
     if (this.#pending.length === 0) {
       const chunks = await follower.readNew();
       await truth.ingest(chunks);
@@ -127,23 +135,32 @@ class LogWatcher implements Watcher {
     if (this.#mustWait(fresh)) return false;
     const isCaughtUp = this.#pending.length === 0;
     if (!isCaughtUp) this.#spans = [...this.#spans, ...(await truth.matchNew())];
-    for (const chunk of fresh) this.#add(chunk);
-    if (isCaughtUp) for (const entry of this.#entries.values()) entry.watch.tick(clock());
-    // Once everything was read, a segment that the follower does not have is gone.
-    const progress = isCaughtUp
-      ? existing(this.#progress, follower.watermarks)
-      : furthest(this.#progress, this.#pending);
-    await db.transaction().execute(async transaction => {
-      for (const entry of this.#entries.values()) await entry.save(transaction);
-      await this.#judge.markForScoring(transaction, this.#spans);
-      if (!isCaughtUp) await saveProgress(transaction, progress);
-      else if (progress !== this.#progress) await pruneProgress(transaction, progress);
-    });
-    this.#progress = progress;
+    for (const [i, chunk] of fresh.entries()) {
+      this.#add(chunk);
+      const unsaved = this.#entries.values().reduce((sum, entry) => sum + entry.watch.unsavedMinutes, 0);
+      if (unsaved >= mostUnsavedMinutes) await this.#store(furthest(this.#progress, fresh.slice(0, i + 1)));
+    }
+    if (isCaughtUp) {
+      for (const entry of this.#entries.values()) entry.watch.tick(clock());
+      // Once everything was read, a segment that the follower does not have is gone.
+      await this.#store(existing(this.#progress, follower.watermarks));
+    } else await this.#store(furthest(this.#progress, this.#pending));
     this.#pending = [];
-    this.#spans = [];
     this.#unknownSinceMs = undefined;
     return !isCaughtUp;
+  }
+
+  /** Stores what was derived up to this progress, in one transaction. */
+  async #store(progress: Watermarks): Promise<void> {
+    await this.#options.db.transaction().execute(async transaction => {
+      for (const entry of this.#entries.values()) await entry.save(transaction);
+      await this.#judge.markForScoring(transaction, this.#spans);
+      if (progress === this.#progress) return;
+      await saveProgress(transaction, progress);
+      await pruneProgress(transaction, progress);
+    });
+    this.#progress = progress;
+    this.#spans = [];
   }
 
   #mustWait(chunks: readonly LogChunk[]): boolean {
@@ -185,8 +202,10 @@ class LogWatcher implements Watcher {
 
   /** Seals what is stored, and tidies sealed files, now and then. */
   async #keepHouse(): Promise<void> {
-    const { truth, follower, clock, sealEveryMs = 5000, tidyEveryMs = 60_000 } = this.#options;
+    const { db, truth, follower, clock } = this.#options;
+    const { sealEveryMs = 5000, tidyEveryMs = 60_000, retentionMs = 400 * dayMs } = this.#options;
     if (this.#pending.length > 0) return;
+    await this.#rollUp();
     if (clock() - this.#sealedMs >= sealEveryMs) {
       this.#sealedMs = clock();
       await truth.seal(follower.finished);
@@ -194,6 +213,21 @@ class LogWatcher implements Watcher {
     if (clock() - this.#tidiedMs >= tidyEveryMs) {
       this.#tidiedMs = clock();
       await truth.tidy();
+      for (const [model, entry] of this.#entries) {
+        const beforeMs = entry.watch.clock.latestMs - retentionMs;
+        if (Number.isFinite(beforeMs)) await removeBefore(db, model, beforeMs);
+      }
+    }
+  }
+
+  /** Merges minutes that are no longer recent into hours, a bounded number at a time. */
+  async #rollUp(): Promise<void> {
+    const { db, clock } = this.#options;
+    if (clock() - this.#rolledMs < rollUpEveryMs) return;
+    this.#rolledMs = clock();
+    for (const [model, entry] of this.#entries) {
+      const beforeMs = entry.watch.clock.latestMs - minutesKeptMs;
+      if (Number.isFinite(beforeMs)) await rollUpMinutes(db, model, beforeMs, entry.references);
     }
   }
 

@@ -149,6 +149,9 @@ export async function saveModel(db: WatchDatabase, watch: ModelWatch): Promise<v
   }
 }
 
+/** Rows written by one statement. */
+const minutesPerInsert = 50;
+
 /** Adds what was seen since the last time to the stored minutes. */
 export async function saveMinutes(
   db: WatchDatabase,
@@ -157,22 +160,42 @@ export async function saveMinutes(
   deltas: readonly MinuteDelta[],
   references: ReadonlyMap<number, VersionReference>,
 ): Promise<void> {
-  for (const { version, startMs, tally } of deltas) {
-    const stored = await db
-      .selectFrom('watch_minute')
-      .select(['service', 'reference_id', 'profile'])
-      .where('model', '=', model)
-      .where('start_ms', '=', startMs)
-      .where('bucket_ms', '=', bucketMs)
-      .where('version', '=', version)
-      .executeTakeFirst();
-    const merged = stored === undefined ? tally : decodeTally(stored, references).merge(tally);
+  if (deltas.length === 0) return;
+  const stored = await storedMinutes(db, model, bucketMs, deltas);
+  const rows = deltas.map(({ version, startMs, tally }) => {
+    const before = stored.get(`${version}:${startMs}`);
+    const merged = before === undefined ? tally : decodeTally(before, references).merge(tally);
+    return { model, version, bucket_ms: bucketMs, start_ms: startMs, ...encodeTally(merged) };
+  });
+  for (let from = 0; from < rows.length; from += minutesPerInsert) {
     await db
       .insertInto('watch_minute')
-      .values({ model, version, bucket_ms: bucketMs, start_ms: startMs, ...encodeTally(merged) })
+      .values(rows.slice(from, from + minutesPerInsert))
       .orReplace()
       .execute();
   }
+}
+
+/** What is stored of these minutes, by version and start. */
+async function storedMinutes(
+  db: WatchDatabase,
+  model: string,
+  bucketMs: number,
+  deltas: readonly MinuteDelta[],
+): Promise<ReadonlyMap<string, StoredTally>> {
+  const stored = new Map<string, StoredTally>();
+  for (let from = 0; from < deltas.length; from += 500) {
+    const starts = deltas.slice(from, from + 500).map(delta => delta.startMs);
+    const rows = await db
+      .selectFrom('watch_minute')
+      .select(['version', 'start_ms', 'service', 'reference_id', 'profile'])
+      .where('model', '=', model)
+      .where('bucket_ms', '=', bucketMs)
+      .where('start_ms', 'in', starts)
+      .execute();
+    for (const row of rows) stored.set(`${row.version}:${row.start_ms}`, row);
+  }
+  return stored;
 }
 
 /** The version that stands for a window in which no version had traffic. */

@@ -192,6 +192,11 @@ export class ModelWatch {
     return this.#closed.splice(0);
   }
 
+  /** Minutes with something that was not taken away yet. */
+  get unsavedMinutes(): number {
+    return this.#minutes.size;
+  }
+
   takeMinutes(): readonly MinuteDelta[] {
     const minutes = [...this.#minutes.values()];
     this.#minutes.clear();
