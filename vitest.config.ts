@@ -15,7 +15,12 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'dashboard/src/**/*.test.{ts,tsx}', 'scripts/**/*.test.ts', 'examples/**/*.test.ts'],
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'dashboard/src/**/*.test.{ts,tsx}',
+            'scripts/**/*.test.ts',
+            'examples/**/*.test.ts',
+          ],
           isolate: false,
           environment: 'node',
           execArgv: ['--conditions=source'],

@@ -137,7 +137,6 @@ export function HeatMap({ grid, timeZone, open, onOpen }: HeatMapProps) {
     return () => observer.disconnect();
   }, []);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the newest window stays in sight as windows close
   useLayoutEffect(() => {
     const element = scroller.current;
     if (element === null || !isAtEnd.current) return;
@@ -190,7 +189,7 @@ export function HeatMap({ grid, timeZone, open, onOpen }: HeatMapProps) {
 
   const onClick = (event: MouseEvent): void => {
     const hit = event.target instanceof Element ? event.target.closest<SVGElement>('[data-cell]') : null;
-    const [row, window] = (hit?.dataset['cell'] ?? '').split('-').map(Number);
+    const [row, window] = (hit?.dataset.cell ?? '').split('-').map(Number);
     if (hit === null || row === undefined || window === undefined) return;
     hit.focus({ preventScroll: true });
     openAt({ row, window }, hit);

@@ -80,7 +80,6 @@ export function TimeChart({ title, unit, spec, syncKey, onZoom, onReset, extra }
   const shape = useMemo(() => shapeOf(spec), [spec]);
   const dark = isDark.value;
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the chart is built again when its shape or the theme changes
   useEffect(() => {
     const element = canvas.current;
     if (element === null) return;

@@ -15,7 +15,6 @@ const trafficRefreshMs = 4000;
 /** Grows, at most every 1.5 s, when an event that `concerns` the reader happened. */
 export function useRefresh(concerns: (event: LiveEvent) => boolean, key: string): number {
   const [tick, setTick] = useState(0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `key` stands for the identity of `concerns`
   useEffect(() => {
     const quick = throttle(refreshMs, () => setTick(now => now + 1));
     const slow = throttle(trafficRefreshMs, quick.ask);

@@ -122,7 +122,6 @@ export function DriftDetailPanel({ name, cell, timeZone, onClose }: DriftDetailP
       signal,
     }),
   );
-  // biome-ignore lint/correctness/useExhaustiveDependencies: every newly opened cell takes the focus
   useEffect(() => heading.current?.focus({ preventScroll: false }), [key]);
   const value = detail.value;
   return (

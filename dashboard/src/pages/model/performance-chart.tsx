@@ -79,7 +79,6 @@ export function PerformanceChart(props: PerformanceChartProps) {
   const [chosen, setChosen] = useState<string | undefined>(undefined);
   const names = metricNames(performance, context.detail.summary.leadingMetric?.name);
   const metric = chosen !== undefined && names.includes(chosen) ? chosen : names[0];
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the parts of the context that the chart draws
   const spec = useMemo(
     () => (metric === undefined ? undefined : specOf(props, metric)),
     [

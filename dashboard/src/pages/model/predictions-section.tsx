@@ -178,7 +178,6 @@ export function PredictionsSection({ context, tick }: { readonly context: ChartC
         <Empty title={m.noPredictions} />
       )}
       {records.value !== undefined && records.value.length > 0 && (
-        // biome-ignore lint/a11y/noStaticElementInteractions: rows stand still while they are read
         <div onPointerEnter={() => setHeld(true)} onPointerLeave={() => setHeld(false)}>
           <PredictionsTable records={records.value} timeZone={context.timeZone} />
         </div>

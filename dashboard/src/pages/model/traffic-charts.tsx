@@ -67,7 +67,6 @@ export function TrafficCharts({
     () => trafficLines(traffic, { version, ...(detail.span !== null && { endMs: detail.span.toMs }) }),
     [traffic, version, detail.span?.toMs],
   );
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the parts of the context that the charts draw
   const specs = useMemo(
     () => ({
       throughput: throughputSpec(lines, context),

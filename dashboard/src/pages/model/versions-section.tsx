@@ -13,7 +13,7 @@ type Asked = { readonly kind: 'rollback' } | { readonly kind: 'champion'; readon
 
 function sourceOf(version: ModelVersion): string {
   const { provenance } = version;
-  return provenance['fileName'] ?? provenance['file'] ?? Object.values(provenance)[0] ?? dash;
+  return provenance.fileName ?? provenance.file ?? Object.values(provenance)[0] ?? dash;
 }
 
 function VersionRow({

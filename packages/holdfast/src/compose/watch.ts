@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { LiveEvent, ProcessStatus } from '@holdfast/api';
 import { z } from 'zod';
@@ -64,9 +63,4 @@ export class Watch implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#child[Symbol.asyncDispose]();
   }
-}
-
-/** The profile that `prepareBaseline` stored as an artifact. */
-export function readBaselineProfile(path: string): unknown {
-  return JSON.parse(readFileSync(path, 'utf8'));
 }

@@ -9,4 +9,4 @@ export type { MonitoredModel } from './monitored-model.ts';
 export { type BaselineProfile, parseBaselineProfile } from './profiles/reference.ts';
 export { MonitoringReader, type MonitoringSummary, type TimeRange, type VerdictFilter } from './reader.ts';
 export { type MonitoringTables, monitoringMigrations } from './store/schema.ts';
-export { openWatcher, startWatcher, type Watcher, type WatcherOptions } from './watcher.ts';
+export { startWatcher, type Watcher, type WatcherOptions } from './watcher.ts';

@@ -29,11 +29,9 @@ export {
   type LogColumn,
   type NumericColumn,
   type PredictionChunk,
-  rowIdentity,
   type Watermarks,
 } from './log-chunk.ts';
 export { type FollowOptions, followLog, type LogFollower } from './log-follower.ts';
-export { type RecoveredLog, recoverLog } from './log-recovery.ts';
 export type { PredictionFilter, PredictionSpan } from './log-snapshot.ts';
 export type { AnsweredRequest } from './prediction-buffer.ts';
 export { openPredictionStore, type PredictionStore, type PredictionStoreOptions } from './prediction-store.ts';

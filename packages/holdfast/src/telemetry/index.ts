@@ -5,7 +5,6 @@ export {
   type Counter,
   type HistogramFamily,
   type Labels,
-  latencyBoundsSeconds,
   MetricRegistry,
   prometheusContentType,
 } from './metrics.ts';
