@@ -1,9 +1,5 @@
-export {
-  type PrepareBaselineOptions,
-  prepareBaseline,
-  type ScoreRows,
-  type TableColumns,
-} from './baseline/prepare-baseline.ts';
+export type { ScoreRows, TableColumns } from './baseline/baseline-reader.ts';
+export { type PrepareBaselineOptions, prepareBaseline } from './baseline/prepare-baseline.ts';
 export type { GroundTruth, JoinedWindow, TruthSpan } from './ground-truth.ts';
 export type { MonitoredModel } from './monitored-model.ts';
 export { type BaselineProfile, parseBaselineProfile } from './profiles/reference.ts';

@@ -1,10 +1,12 @@
-import { type ColumnSpec, fault, type Signature } from '@holdfast/api';
+import { type ColumnSpec, type Datatype, fault, type Signature } from '@holdfast/api';
 import { type BaselineTable, type FileColumn, identifier } from './baseline-table.ts';
 
 /** A watched column and the SQL that gives its values in the log's form: numbers, or texts. */
 export interface SourceColumn {
   readonly spec: ColumnSpec;
   readonly sql: string;
+  /** Values of a numeric column that are no number. */
+  readonly invalid: number;
 }
 
 /** What of the file stands for what of the model. */
@@ -28,7 +30,9 @@ const usualTruthNames = ['label', 'target', 'truth', 'y'];
 
 const floatTypes = /^(FLOAT|DOUBLE|DECIMAL)/;
 const numberTypes =
-  /^(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|FLOAT|DOUBLE|DECIMAL|BOOLEAN)/;
+  /^(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|FLOAT|DOUBLE|DECIMAL)/;
+/** Below this share of readable numbers a text column is not a numeric one with a few mistakes. */
+const readableShare = 0.5;
 
 /** Classes as the log writes them: whole numbers without a fraction, truth values as `true` and `false`. */
 function textSql({ name, type }: FileColumn): string {
@@ -38,19 +42,33 @@ function textSql({ name, type }: FileColumn): string {
   return `case when ${whole} then cast(cast(${column} as bigint) as varchar) else cast(cast(${column} as double) as varchar) end`;
 }
 
-function valueSql(spec: ColumnSpec, column: FileColumn): string {
-  if (spec.kind !== 'numeric') return textSql(column);
-  return `try_cast(${identifier(column.name)} as double)`;
+/** A class in the words of the tensor that will carry it: a truth value where the file has 0 and 1, and the reverse. */
+function classSql(column: FileColumn, datatype: Datatype | undefined): string {
+  const text = textSql(column);
+  if (datatype === 'BOOL') {
+    return `case lower(${text}) when '1' then 'true' when '0' then 'false' else lower(${text}) end`;
+  }
+  if (datatype === 'BYTES' || datatype === undefined) return text;
+  return `case lower(${text}) when 'true' then '1' when 'false' then '0' else ${text} end`;
+}
+
+/** A number; text is read where it can be. */
+function numberSql({ name, type }: FileColumn): string {
+  const column = identifier(name);
+  if (type !== 'VARCHAR') return `cast(${column} as double)`;
+  return `coalesce(try_cast(${column} as double), case lower(${column}) when 'true' then 1.0 when 'false' then 0.0 end)`;
 }
 
 function timeSql({ name, type }: FileColumn): string {
   const column = identifier(name);
   if (numberTypes.test(type)) return `cast(${column} as double)`;
-  return `cast(epoch_ms(try_cast(${column} as timestamp)) as double)`;
+  if (type !== 'VARCHAR') return `cast(epoch_ms(try_cast(${column} as timestamp)) as double)`;
+  const parsed = `epoch_ms(try_cast(${column} as timestamp)), epoch_ms(try_cast(${column} as timestamptz))`;
+  return `coalesce(try_cast(${column} as double), cast(coalesce(${parsed}) as double))`;
 }
 
 function isFit(spec: ColumnSpec, column: FileColumn): boolean {
-  return spec.kind !== 'numeric' || numberTypes.test(column.type);
+  return spec.kind !== 'numeric' || numberTypes.test(column.type) || ['BOOLEAN', 'VARCHAR'].includes(column.type);
 }
 
 /**
@@ -87,8 +105,30 @@ function usualTruth(table: BaselineTable, signature: Signature): FileColumn | un
   return name === undefined ? undefined : table.find(name);
 }
 
+/** How many values of text columns that should be numbers are none. */
+async function countInvalid(
+  table: BaselineTable,
+  columns: readonly FileColumn[],
+): Promise<ReadonlyMap<string, { readonly given: number; readonly invalid: number }>> {
+  const asText = columns.filter(column => column.type === 'VARCHAR');
+  if (asText.length === 0) return new Map();
+  const counts = asText.map((column, i) => {
+    const given = `${identifier(column.name)} is not null and trim(${identifier(column.name)}) not in ('', 'nan', 'NaN')`;
+    return `count(*) filter (${given}) as given${i}, count(*) filter (${given} and ${numberSql(column)} is null) as invalid${i}`;
+  });
+  const answer = await table.query(`select ${counts.join(', ')} from baseline`);
+  const numberOf = (name: string): number => Number(answer.get(name)?.[0] ?? 0);
+  return new Map(
+    asText.map((column, i) => [column.name, { given: numberOf(`given${i}`), invalid: numberOf(`invalid${i}`) }]),
+  );
+}
+
 /** @throws Fault `baseline_rejected` naming every input column that is missing or of the wrong kind */
-export function matchColumns(table: BaselineTable, signature: Signature, names: ColumnNames): BaselineColumns {
+export async function matchColumns(
+  table: BaselineTable,
+  signature: Signature,
+  names: ColumnNames,
+): Promise<BaselineColumns> {
   const truth = required(table, names.truthColumn, 'ground truth') ?? usualTruth(table, signature);
   const time = required(table, names.timeColumn, 'time');
   const outputs = signature.columns.filter(column => column.role === 'output');
@@ -100,10 +140,16 @@ export function matchColumns(table: BaselineTable, signature: Signature, names: 
   ]);
   const ordered = inputs.some(spec => table.find(spec.name) !== undefined) ? undefined : byOrder(table, inputs, taken);
   const columnOf = (spec: ColumnSpec): FileColumn | undefined => ordered?.get(spec.name) ?? table.find(spec.name);
+  const numeric = signature.columns.filter(spec => spec.kind === 'numeric').flatMap(spec => columnOf(spec) ?? []);
+  const invalid = await countInvalid(table, numeric);
   const problems = inputs.flatMap(spec => {
     const column = columnOf(spec);
     if (column === undefined) return [`"${spec.name}" is missing`];
-    return isFit(spec, column) ? [] : [`"${spec.name}" should be numbers but is ${column.type.toLowerCase()}`];
+    const read = spec.kind === 'numeric' ? invalid.get(column.name) : undefined;
+    const isReadable = read === undefined || read.given - read.invalid >= readableShare * read.given;
+    if (isFit(spec, column) && isReadable) return [];
+    const found = column.type === 'VARCHAR' ? 'text' : column.type.toLowerCase();
+    return [`"${spec.name}" should be numbers but is ${found}`];
   });
   if (problems.length > 0) {
     throw fault(
@@ -111,7 +157,12 @@ export function matchColumns(table: BaselineTable, signature: Signature, names: 
       `input columns do not match the model: ${problems.join('; ')}. Its columns are ${namesOf(table)}.`,
     );
   }
-  const source = (spec: ColumnSpec): SourceColumn => ({ spec, sql: valueSql(spec, columnOf(spec)!) });
+  const datatypes = new Map([...signature.inputs, ...signature.outputs].map(tensor => [tensor.name, tensor.datatype]));
+  const source = (spec: ColumnSpec): SourceColumn => {
+    const column = columnOf(spec)!;
+    if (spec.kind !== 'numeric') return { spec, sql: classSql(column, datatypes.get(spec.tensor)), invalid: 0 };
+    return { spec, sql: numberSql(column), invalid: invalid.get(column.name)?.invalid ?? 0 };
+  };
   const hasOutputs = outputs.length > 0 && outputs.every(spec => table.find(spec.name) !== undefined);
   return {
     inputs: inputs.map(source),

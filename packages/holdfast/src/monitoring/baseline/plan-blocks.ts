@@ -8,25 +8,26 @@ export interface BlockPlan {
   blockOf(row: number, timeMs: number | undefined): number;
 }
 
-const hourMs = 3_600_000;
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
-/** Fewer blocks than this say little about how they differ, so a finer step is taken. */
-const enoughBlocks = 8;
-/** Blocks made of rows, when there is no time. */
-const rowBlocks = 50;
-/** More blocks than this are merged, since the profile keeps counts for each. */
-const mostBlocks = 1000;
+/** Round lengths, so that a day is a whole number of blocks. */
+const stepsMs = [1, 5, 15, 30, 60, 3 * 60, 6 * 60, 12 * 60, 24 * 60, 7 * 24 * 60].map(minutes => minutes * minuteMs);
+/** Blocks made of rows, when there is no time; none has fewer rows than this. */
+const rowBlocks = 200;
+const fewestRowsPerBlock = 25;
+/** The profile keeps counts for each block, so there are at most so many: a month of hours. */
+const mostBlocks = 750;
 
+/** The finest round step that does not make too many blocks. */
 function stepFor(spanMs: number): number {
-  const finest =
-    [dayMs, hourMs, hourMs / 60].find(step => spanMs / step >= enoughBlocks) ?? Math.max(1, spanMs / enoughBlocks);
-  return Math.max(finest, Math.ceil(spanMs / mostBlocks / finest) * finest);
+  return stepsMs.find(step => spanMs / step <= mostBlocks) ?? Math.ceil(spanMs / mostBlocks / dayMs) * dayMs;
 }
 
 /** @throws Fault `baseline_rejected` when the time column holds no time */
 export async function planBlocks(table: BaselineTable, timeMs: string | undefined): Promise<BlockPlan> {
   if (timeMs === undefined) {
-    const rowsPerBlock = Math.ceil(table.rows / rowBlocks);
+    const rowsPerBlock = Math.max(fewestRowsPerBlock, Math.ceil(table.rows / rowBlocks));
     return { blockMs: null, blockOf: row => Math.floor(row / rowsPerBlock) };
   }
   const span = await table.query(`select min(${timeMs}) as first, max(${timeMs}) as last from baseline`);

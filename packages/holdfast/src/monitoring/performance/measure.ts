@@ -57,11 +57,11 @@ function measureBinary(task: Extract<Task, { kind: 'binary' }>, rows: ScoredRows
     metrics: collect({
       roc_auc:
         auc === undefined ? undefined : { value: auc, standardError: aucError(auc, positives, rows.rows - positives) },
-      accuracy: meanOf(correct),
+      accuracy: shareOf(correct),
       log_loss: withValue(logLoss(truth, scores), meanOf(losses)),
       brier: withValue(brier(truth, scores), meanOf(squares)),
       ece: withValue(expectedCalibrationError(truth, scores), undefined),
-      positive_rate: meanOf(truth),
+      positive_rate: shareOf(truth),
     }),
   };
 }
@@ -93,7 +93,7 @@ function measureMulticlass(task: Extract<Task, { kind: 'multiclass' }>, rows: Sc
   return {
     labelled: rows.rows,
     metrics: collect({
-      accuracy: meanOf(correct),
+      accuracy: shareOf(correct),
       log_loss: withValue(logarithmic, classLosses(truth, probabilities, classes.length)),
     }),
   };
@@ -151,13 +151,25 @@ function meanOf(values: Float64Array): BaselineMetric | undefined {
   return { value: mean, standardError: count > 1 ? Math.sqrt(squares / (count - 1) / count) : null };
 }
 
+/** Share of ones, with the error of Agresti and Coull 1998, which stays above 0 when all rows agree. */
+function shareOf(ones: Float64Array): BaselineMetric | undefined {
+  const mean = meanOf(ones);
+  if (mean === undefined) return undefined;
+  const rows = ones.length + 4;
+  const centre = (mean.value * ones.length + 2) / rows;
+  return { value: mean.value, standardError: Math.sqrt((centre * (1 - centre)) / rows) };
+}
+
 /** Standard error of the area under the ROC curve (Hanley and McNeil 1982). */
 export function aucError(auc: number, positives: number, negatives: number): number | null {
   if (positives === 0 || negatives === 0) return null;
-  const q1 = auc / (2 - auc);
-  const q2 = (2 * auc * auc) / (1 + auc);
+  // A perfect ranking of few rows is no certainty: half a row of either class might have been wrong.
+  const most = 1 - 0.5 / Math.min(positives, negatives);
+  const area = Math.min(most, Math.max(1 - most, auc));
+  const q1 = area / (2 - area);
+  const q2 = (2 * area * area) / (1 + area);
   const variance =
-    (auc * (1 - auc) + (positives - 1) * (q1 - auc * auc) + (negatives - 1) * (q2 - auc * auc)) /
+    (area * (1 - area) + (positives - 1) * (q1 - area * area) + (negatives - 1) * (q2 - area * area)) /
     (positives * negatives);
   return Math.sqrt(Math.max(0, variance));
 }

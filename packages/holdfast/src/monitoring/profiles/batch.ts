@@ -100,11 +100,16 @@ function prepareCategories(column: PlannedColumn, values: ColumnValues, cells: U
   const cellOf = (text: string): number => (text === '' ? missing : (column.cellOfCategory.get(text) ?? unseen));
   let anyUnseen = false;
   if (values.kind === 'categorical') {
-    const cellOfCode = values.dictionary.map(cellOf);
-    anyUnseen = cellOfCode.includes(unseen);
+    let cellOfCode = column.cellsOfDictionary.get(values.dictionary);
+    if (cellOfCode === undefined) {
+      cellOfCode = Uint16Array.from(values.dictionary, cellOf);
+      column.cellsOfDictionary.set(values.dictionary, cellOfCode);
+    }
     for (let row = 0; row < cells.length; row++) {
       const code = values.codes[row]!;
-      cells[row] = code < 0 ? missing : cellOfCode[code]!;
+      const cell = code < 0 ? missing : cellOfCode[code]!;
+      cells[row] = cell;
+      if (cell === unseen) anyUnseen = true;
     }
     const textOf = (row: number): string => values.dictionary[values.codes[row]!]!;
     return { column, cells, numbers: undefined, invalid: undefined, textOf: anyUnseen ? textOf : undefined };

@@ -13,6 +13,8 @@ const binsPerColumn = 128;
 const namedCategories = 100;
 /** Further categories remembered by name, to tell rare ones from unseen ones. */
 const rememberedCategories = 5000;
+/** Categories of a column that are worth counting: one more than are remembered tells that there are too many. */
+export const mostCategories = namedCategories + rememberedCategories + 1;
 
 /** How often each category occurs; missing values left out. */
 export type CategoryCounts = ReadonlyMap<string, number>;
@@ -62,6 +64,8 @@ export class ReferenceBuilder {
     readonly blockMs: number | null;
     readonly performance?: BaselineProfile['performance'];
     readonly labelled?: number;
+    /** Values of numeric columns that are no number, where they were counted elsewhere. */
+    readonly invalid?: ReadonlyMap<string, number>;
   }): BaselineProfile {
     const blocks = this.#blocks.filter(block => block !== undefined);
     const whole = new Profile(this.#plan);
@@ -71,7 +75,10 @@ export class ReferenceBuilder {
       format: 1,
       source: options.source,
       rows: whole.rows,
-      columns: this.#plan.columns.map(column => finalColumn(whole, column, specs.get(column.reference.name))),
+      columns: this.#plan.columns.map(column => {
+        const { name } = column.reference;
+        return finalColumn(whole, column, specs.get(name), options.invalid?.get(name) ?? 0);
+      }),
       blocks: encodeBlocks(this.#plan, blocks, options.blockMs),
       performance: options.performance ?? {},
       labelled: options.labelled ?? 0,
@@ -103,9 +110,12 @@ function draftColumn(spec: ColumnSpec, sample: ColumnSample | undefined): Refere
   };
 }
 
-/** Whether the distribution of a column is profiled; of the others only the missing share is. */
+/**
+ * Whether the distribution of a column is profiled; of the others only the missing share is. Personal data is in the log
+ * as hashes, which say nothing about a baseline's values.
+ */
 export function isCompared(spec: ColumnSpec): boolean {
-  return spec.kind === 'numeric' || spec.kind === 'categorical';
+  return !spec.pii && (spec.kind === 'numeric' || spec.kind === 'categorical');
 }
 
 function rankCategories(
@@ -166,7 +176,12 @@ function declaredRange(spec: ColumnSpec): { minimum: number; maximum: number; de
   };
 }
 
-function finalColumn(whole: Profile, column: PlannedColumn, spec: ColumnSpec | undefined): ReferenceColumn {
+function finalColumn(
+  whole: Profile,
+  column: PlannedColumn,
+  spec: ColumnSpec | undefined,
+  invalid: number,
+): ReferenceColumn {
   const cells = whole.cells(column);
   const missing = cells[column.cells - 1]!;
   const draft = column.reference;
@@ -189,7 +204,7 @@ function finalColumn(whole: Profile, column: PlannedColumn, spec: ColumnSpec | u
         ...draft,
         counts: Array.from(cells.subarray(0, column.cells - 1)),
         missing,
-        invalid: whole.counts[column.violations]!,
+        invalid: whole.counts[column.violations]! + invalid,
         mean: moments?.mean ?? 0,
         standardDeviation: moments?.standardDeviation ?? 0,
         minimum: moments?.minimum ?? null,

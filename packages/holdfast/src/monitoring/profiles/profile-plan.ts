@@ -19,6 +19,8 @@ export interface PlannedColumn {
   readonly unit: number;
   /** Categorical: cell of every category that the baseline had. */
   readonly cellOfCategory: ReadonlyMap<string, number>;
+  /** Cells of the entries of dictionaries met before, as the same one often comes with every batch. */
+  readonly cellsOfDictionary: WeakMap<readonly string[], Uint16Array>;
 }
 
 /** Fractions of a standard deviation that moments are counted in: whole numbers add up exactly in any order. */
@@ -48,6 +50,7 @@ export class ProfilePlan {
         edges: numeric ? Float64Array.from(column.edges) : new Float64Array(0),
         centre: numeric ? column.mean : 0,
         unit: numeric ? unitOf(column.standardDeviation, column.mean) : 1,
+        cellsOfDictionary: new WeakMap(),
         cellOfCategory: column.kind === 'categorical' ? categoryCells(column) : new Map(),
       };
       counts += numeric ? cells + 3 : cells;
