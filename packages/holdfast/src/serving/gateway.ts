@@ -4,7 +4,7 @@ import type { Config } from '../config/index.ts';
 import { type Log, type MetricRegistry, prometheusContentType } from '../telemetry/index.ts';
 import { type ServingClock, systemClock } from './clock.ts';
 import { Feedback, matchFeedback, refuseFeedback } from './feedback/feedback.ts';
-import { Exchange, type Reply } from './http/exchange.ts';
+import { Exchange, type ListenerState, type Reply } from './http/exchange.ts';
 import { listen, portOf } from './http/listener.ts';
 import { ServingMetrics } from './metrics.ts';
 import type { PredictionIds } from './prediction-id.ts';
@@ -108,6 +108,8 @@ class HttpGateway implements Gateway {
   readonly #feedback: Feedback;
   readonly #routes = new Map<string, Route>();
   #server: Server | undefined;
+  #port = 0;
+  readonly #state: ListenerState = { isClosing: false };
   #active = 0;
   #idle: PromiseWithResolvers<void> | undefined;
   #draining: Promise<void> | undefined;
@@ -150,11 +152,11 @@ class HttpGateway implements Gateway {
       connections: limits.connections,
       handle: (request, response) => void this.#handle(request, response),
     });
+    this.#port = portOf(this.#server);
   }
 
   get port(): number {
-    if (this.#server === undefined) throw new Error('the gateway does not listen');
-    return portOf(this.#server);
+    return this.#port;
   }
 
   applyRouting(table: RoutingTable): Promise<void> {
@@ -163,7 +165,7 @@ class HttpGateway implements Gateway {
 
   /** A model that is still loading holds readiness back; one in quarantine does not take the others down. */
   #isReady(): boolean {
-    if (this.#draining !== undefined || this.#traffic.generation < 0) return false;
+    if (this.#state.isClosing || this.#traffic.generation < 0) return false;
     for (const { aliases, versions } of this.#traffic.models.values()) {
       const number = aliases.get(champion);
       if (number !== undefined && versions.get(number)?.state === 'loading') return false;
@@ -179,8 +181,8 @@ class HttpGateway implements Gateway {
     const matched = this.#route(path);
     let exchange: Exchange | undefined;
     try {
-      exchange = new Exchange(request, response, path, this.#clock.wallMs(), this.#clock.monotonicMs());
-      if (this.#draining !== undefined) exchange.closeAfterwards();
+      const arrival = { path, receivedMs: this.#clock.wallMs(), startedMs: this.#clock.monotonicMs() };
+      exchange = new Exchange(request, response, arrival, this.#state);
       await this.#dispatch(exchange, matched);
     } catch (error) {
       this.#refuse(exchange, response, matched, error);
@@ -200,7 +202,7 @@ class HttpGateway implements Gateway {
   }
 
   async #dispatch(exchange: Exchange, matched: Route): Promise<void> {
-    if (exchange.method === 'POST' && this.#draining !== undefined) throw fault('draining');
+    if (exchange.method === 'POST' && this.#state.isClosing) throw fault('draining');
     switch (matched.protocol) {
       case 'oip':
         if (isAllowed(exchange, matched.route.method)) await this.#oip.answer(exchange, matched.route);
@@ -230,7 +232,10 @@ class HttpGateway implements Gateway {
     this.#metrics.refused(refusal.code);
     const reply = refusers[matched.protocol](refusal);
     if (exchange !== undefined) exchange.reply(reply);
-    else response.writeHead(reply.status, { 'Content-Type': reply.contentType, Connection: 'close' }).end(reply.body);
+    else {
+      const headers = ['Content-Type', reply.contentType, 'Content-Length', String(Buffer.byteLength(reply.body))];
+      response.writeHead(reply.status, [...headers, 'Connection', 'close']).end(reply.body);
+    }
   }
 
   report(): readonly ServingCounts[] {
@@ -242,13 +247,12 @@ class HttpGateway implements Gateway {
   }
 
   drain(): Promise<void> {
+    this.#state.isClosing = true;
     this.#draining ??= this.#drain();
     return this.#draining;
   }
 
   async #drain(): Promise<void> {
-    // `#draining` is set when this first waits: from then on requests are refused.
-    await Promise.resolve();
     const server = this.#server;
     const closed = new Promise<void>(resolve => (server === undefined ? resolve() : server.close(() => resolve())));
     server?.closeIdleConnections();

@@ -16,10 +16,17 @@ export interface Reply {
   readonly isAscii?: boolean;
 }
 
+/** What all exchanges of a listener share. */
+export interface ListenerState {
+  /** Every answer ends its connection, so that no client sends another request into it. */
+  isClosing: boolean;
+}
+
 /** One request and its answer. */
 export class Exchange {
   readonly request: IncomingMessage;
   readonly #response: ServerResponse;
+  readonly #listener: ListenerState;
   readonly headers: RequestHeaders;
   /** The path without its query. */
   readonly path: string;
@@ -29,12 +36,18 @@ export class Exchange {
   #mustClose = false;
 
   /** @throws Refusal when the headers contradict themselves */
-  constructor(request: IncomingMessage, response: ServerResponse, path: string, receivedMs: number, startedMs: number) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    arrival: { readonly path: string; readonly receivedMs: number; readonly startedMs: number },
+    listener: ListenerState,
+  ) {
     this.request = request;
     this.#response = response;
-    this.path = path;
-    this.receivedMs = receivedMs;
-    this.startedMs = startedMs;
+    this.#listener = listener;
+    this.path = arrival.path;
+    this.receivedMs = arrival.receivedMs;
+    this.startedMs = arrival.startedMs;
     this.headers = readHeaders(request.rawHeaders);
   }
 
@@ -43,7 +56,7 @@ export class Exchange {
   }
 
   /** The connection ends with this answer. */
-  closeAfterwards(): void {
+  #closeAfterwards(): void {
     this.#mustClose = true;
   }
 
@@ -68,7 +81,7 @@ export class Exchange {
   }
 
   #tooLarge(bytes: number, limitBytes: number): Refusal {
-    this.closeAfterwards();
+    this.#closeAfterwards();
     return new BodyTooLarge(bytes, limitBytes, false);
   }
 
@@ -82,7 +95,7 @@ export class Exchange {
       const refuse = (refusal: Refusal): void => {
         request.removeAllListeners('data');
         request.resume();
-        this.closeAfterwards();
+        this.#closeAfterwards();
         reject(refusal);
       };
       request.on('data', (chunk: Buffer) => {
@@ -123,7 +136,7 @@ export class Exchange {
     const all = ['Content-Type', contentType, 'Content-Length', String(bytes)];
     if (headers !== undefined) for (const part of headers) all.push(part);
     if (coding !== undefined) all.push('Content-Encoding', coding);
-    if (this.#mustClose) all.push('Connection', 'close');
+    if (this.#mustClose || this.#listener.isClosing) all.push('Connection', 'close');
     response.writeHead(status, all);
     if (isText) response.end(body, isAscii === true ? 'latin1' : 'utf8');
     else response.end(body);

@@ -13,14 +13,14 @@ function significantDigits(value: number): number {
   return value.toExponential().replace(/e.*|[-.]/g, '').length;
 }
 
-test('every 32-bit float reads back from its text, in the fewest digits where it is of everyday size', () => {
+test('every 32-bit float reads back from its text, in the fewest digits', () => {
   fc.assert(
     fc.property(
       fc.oneof(fc.float({ noNaN: true, noDefaultInfinity: true }), fc.float({ min: -1000, max: 1000, noNaN: true })),
       value => {
         const text = elementWriters.FP32(Float32Array.of(value), 0, 1);
         expect(Math.fround(Number(text))).toBe(value);
-        if (Math.abs(value) >= 1e-5 && Math.abs(value) < 1e9 && !Number.isInteger(value)) {
+        if (!Number.isInteger(value)) {
           expect(significantDigits(shortestFloat32(value))).toBeLessThanOrEqual(Math.max(6, referenceDigits(value)));
         }
       },

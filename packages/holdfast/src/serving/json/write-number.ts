@@ -8,25 +8,34 @@ function isSafelyRounded(decimal: number, value: number): boolean {
   return Math.fround(decimal * (1 + 2 ** -50)) === value && Math.fround(decimal * (1 - 2 ** -50)) === value;
 }
 
+/** The same by text, for magnitudes where scaling would not be exact. */
+function shortestByText(value: number): number {
+  for (let significant = 1; significant <= 9; significant++) {
+    const decimal = Number(value.toPrecision(significant));
+    if (Math.fround(decimal) === value && isSafelyRounded(decimal, value)) return decimal;
+  }
+  return value;
+}
+
 /**
  * The double whose shortest decimal text is the shortest text that reads back as this 32-bit float: 0.1 for
- * Math.fround(0.1), not 0.10000000149011612. Values outside 1e-5 to 1e9 are returned as they are, which is exact too.
+ * Math.fround(0.1), not 0.10000000149011612.
  */
 export function shortestFloat32(value: number): number {
   const size = Math.abs(value);
-  if (!(size >= 1e-5 && size < 1e9)) return value;
-  if (Number.isInteger(value)) return value;
+  if (Number.isInteger(value) && size < 1e9) return value;
+  if (!(size >= 1e-5 && size < 1e9)) return Number.isFinite(value) ? shortestByText(value) : value;
   // Digits before the point; those after it make 6 to 9 significant ones.
   const magnitude = Math.floor(Math.log10(size)) + 1;
   for (let significant = 6; significant <= 9; significant++) {
     const places = significant - magnitude;
     if (places < 0) continue;
     const power = powersOfTen[places];
-    if (power === undefined) return value;
+    if (power === undefined) break;
     const decimal = Math.round(value * power) / power;
     if (Math.fround(decimal) === value && isSafelyRounded(decimal, value)) return decimal;
   }
-  return value;
+  return shortestByText(value);
 }
 
 /** A number as both protocols spell it: the shortest text that reads back, or the bare words. */

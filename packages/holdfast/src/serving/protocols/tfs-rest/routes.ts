@@ -6,16 +6,19 @@ export interface TfsRoute {
   readonly get: TfsLook | undefined;
 }
 
+/** A selector, or digits that make no version number. */
+export type TfsSelector = Selector | { readonly kind: 'unconvertible'; readonly text: string };
+
 export interface TfsCall {
   readonly verb: 'predict' | 'classify' | 'regress';
   readonly model: string;
-  readonly selector: Selector;
+  readonly selector: TfsSelector;
 }
 
 export interface TfsLook {
   /** Undefined when the path names no model. */
   readonly model: string | undefined;
-  readonly selector: Selector;
+  readonly selector: TfsSelector;
   readonly isMetadata: boolean;
 }
 
@@ -31,8 +34,12 @@ function decoded(text: string): string {
   }
 }
 
-function selectorOf(version: string | undefined, label: string | undefined): Selector {
-  if (version !== undefined) return { kind: 'version', version: Number(version) };
+function selectorOf(version: string | undefined, label: string | undefined): TfsSelector {
+  if (version !== undefined) {
+    const number = Number(version);
+    if (!Number.isSafeInteger(number)) return { kind: 'unconvertible', text: version };
+    return { kind: 'version', version: number };
+  }
   return label === undefined ? { kind: 'default' } : { kind: 'alias', alias: decoded(label) };
 }
 

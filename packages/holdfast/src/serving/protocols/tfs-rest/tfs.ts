@@ -8,9 +8,7 @@ import type { Decoded, PredictProtocol } from '../protocol.ts';
 import { metadataOf, statusOf } from './metadata.ts';
 import { readPredictRequest } from './predict-request.ts';
 import { writePredictResponse } from './predict-response.ts';
-import type { TfsLook, TfsRoute } from './routes.ts';
-
-const maximumVersion = Number.MAX_SAFE_INTEGER;
+import type { TfsLook, TfsRoute, TfsSelector } from './routes.ts';
 
 /** An error as TensorFlow Serving prints it. */
 export function refuseTfs(refusal: Refusal): Reply {
@@ -48,10 +46,9 @@ const tfsPredict: PredictProtocol<'row' | 'column'> = {
   refuse: refuseTfs,
 };
 
-function checkVersion(selector: Selector): void {
-  if (selector.kind === 'version' && !(selector.version <= maximumVersion)) {
-    throw badRequest(`Failed to convert version: ${selector.version} to numeric.`);
-  }
+function usable(selector: TfsSelector): Selector {
+  if (selector.kind === 'unconvertible') throw badRequest(`Failed to convert version: ${selector.text} to numeric.`);
+  return selector;
 }
 
 function replyPretty(exchange: Exchange, value: object): void {
@@ -77,18 +74,18 @@ export class TfsRest {
     if (method === 'OPTIONS' && /^https?:\/\//i.test(exchange.headers.origin ?? '')) {
       exchange.reply({ status: 200, contentType: 'application/json', body: '' });
     } else if (method === 'POST' && post !== undefined) {
-      checkVersion(post.selector);
+      const selector = usable(post.selector);
       if (post.verb !== 'predict') {
         throw new Refusal('bad_request', `${post.verb} is not served here; use predict.`, { status: 501 });
       }
-      await this.#options.path.predict(exchange, tfsPredict, post.model, post.selector);
+      await this.#options.path.predict(exchange, tfsPredict, post.model, selector);
     } else if ((method === 'GET' || method === 'HEAD') && get !== undefined) this.#look(exchange, get);
     else throw badRequest(`Malformed request: ${method} ${exchange.path}`);
   }
 
-  #look(exchange: Exchange, { model, selector, isMetadata }: TfsLook): void {
+  #look(exchange: Exchange, { model, selector: asked, isMetadata }: TfsLook): void {
     if (model === undefined) throw badRequest('Missing model name in request.');
-    checkVersion(selector);
+    const selector = usable(asked);
     if (isMetadata) {
       const resolution = this.#options.traffic.resolve(model, selector);
       if (resolution.kind !== 'ready') throw unresolved(model, selector, resolution);
