@@ -1,8 +1,5 @@
 import { sobolDirections } from './sobol-directions.ts';
 
-/** Dimensions of the Sobol sequence with direction numbers of their own; beyond, they repeat under another scrambling. */
-export const sobolDimensions = sobolDirections.length + 1;
-
 function directionsOf(dimension: number): Uint32Array {
   const v = new Uint32Array(32);
   if (dimension === 0) return v.map((_, k) => (1 << (31 - k)) >>> 0);
@@ -50,7 +47,8 @@ const tables = new Map<number, Uint32Array>();
 
 /**
  * Point `index` (from 0, Gray-code order) of the Sobol sequence in [0, 1)^dimensions. With a scramble seed the points
- * are Owen-scrambled: still evenly spread, but different for every seed and never exactly on the corner.
+ * are Owen-scrambled: still evenly spread, but different for every seed and never exactly on the corner. Direction
+ * numbers exist for 100 dimensions; beyond, they repeat under another scrambling.
  *
  * I. M. Sobol 1967; direction numbers of Joe & Kuo 2008.
  */

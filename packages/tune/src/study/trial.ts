@@ -74,6 +74,4 @@ export type Ask<P = NestedParams> =
   | { readonly kind: 'trial'; readonly trial: RunningTrial<P> }
   /** Every configuration of the space has been proposed. */
   | { readonly kind: 'exhausted' }
-  | { readonly kind: 'finished'; readonly because: 'trials' | 'duration' | 'cost' | 'terminator' | 'sampler' }
-  /** Nothing can be proposed until a running trial reports or ends. */
-  | { readonly kind: 'wait' };
+  | { readonly kind: 'finished'; readonly because: 'trials' | 'duration' | 'cost' | 'terminator' | 'sampler' };
