@@ -115,6 +115,18 @@ test('it resolves after enough quiet windows; an undecided window is neither', a
   expect(await book.list({ state: 'firing' })).toEqual([]);
 });
 
+test('late labels of an old window do not bring up an alert that is over', async () => {
+  const { book, verdicts } = await openBook({ fireAfter: 1, resolveAfter: 1 });
+  verdicts.add(0, { age: 'breached' });
+  verdicts.add(1, { age: 'stable' });
+  verdicts.add(0, { age: 'breached' }, 2);
+  await book.step();
+  expect((await book.list()).map(alert => alert.state)).toEqual(['resolved']);
+  verdicts.add(2, { age: 'breached' });
+  await book.step();
+  expect((await book.list()).map(alert => alert.state)).toEqual(['firing', 'resolved']);
+});
+
 test('a window that late labels score again does not count twice', async () => {
   const { book, verdicts } = await openBook({ fireAfter: 2, resolveAfter: 1 });
   verdicts.add(0, { age: 'breached' });

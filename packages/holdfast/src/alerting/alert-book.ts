@@ -4,7 +4,7 @@ import type { Kysely, Transaction } from 'kysely';
 import type { Log } from '../telemetry/index.ts';
 import { type AlertState, type Hysteresis, step } from './alert-state.ts';
 import { severityOf, titleOf, worstFirst } from './alert-title.ts';
-import { type AlertFilter, alertOf, lastVerdict, listAlerts, openAlert, stateOf } from './alerting-store.ts';
+import { type AlertFilter, alertOf, isOver, lastVerdict, listAlerts, openAlert, stateOf } from './alerting-store.ts';
 import type { AlertingTables } from './schema.ts';
 import { enqueueNotification, type Webhook, WebhookOutbox } from './webhook-outbox.ts';
 
@@ -121,7 +121,7 @@ export class AlertBook implements AsyncDisposable {
     const isBreached = window.breaches.length > 0;
     // A window that is scored again because labels came late has counted already; it can only add a breach.
     const isAgain = before !== undefined && window.endMs <= before.last_window_ms;
-    if (before === undefined && !isBreached) return undefined;
+    if (before === undefined && (!isBreached || (await isOver(transaction, window)))) return undefined;
     if (before !== undefined && isAgain) return isBreached ? this.#describe(transaction, before.id, window) : undefined;
     const after = step(before && stateOf(before), isBreached, this.#options.hysteresisOf(window.model));
     if (after === undefined) {

@@ -71,6 +71,24 @@ export async function openAlert(
     .executeTakeFirst();
 }
 
+/** True when an alert of this monitor was resolved after this window: late labels must not bring it up again. */
+export async function isOver(
+  db: Transaction<AlertingTables>,
+  window: { readonly model: string; readonly version: number; readonly monitor: string; readonly endMs: number },
+): Promise<boolean> {
+  const later = await db
+    .selectFrom('alert')
+    .select('id')
+    .where('model', '=', window.model)
+    .where('version', '=', window.version)
+    .where('monitor', '=', window.monitor)
+    .where('state', '=', 'resolved')
+    .where('last_window_ms', '>=', window.endMs)
+    .limit(1)
+    .executeTakeFirst();
+  return later !== undefined;
+}
+
 export async function lastVerdict(db: Kysely<AlertingTables>): Promise<number> {
   const row = await db.selectFrom('alert_progress').select('verdict_id').executeTakeFirst();
   return row?.verdict_id ?? 0;

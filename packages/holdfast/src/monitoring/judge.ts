@@ -87,7 +87,9 @@ export class Judge {
       for (const point of scored) await this.#scorer.save(transaction, point);
       for (const [version, findings] of found) {
         const place = { model, version, windowStartMs: startMs, windowEndMs: endMs, judgedAtMs };
-        const verdicts = await saveVerdicts(transaction, place, findings);
+        // Verdicts of one monitor stand together, so that whoever reads them by number sees them as one answer.
+        const byMonitor = [...Map.groupBy(findings, finding => finding.monitor).values()].flat();
+        const verdicts = await saveVerdicts(transaction, place, byMonitor);
         breaches.push(...verdicts.filter(verdict => verdict.outcome === 'breached'));
       }
       await markJudged(transaction, window, judgedAtMs);
