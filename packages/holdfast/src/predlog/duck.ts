@@ -44,6 +44,12 @@ export class Duck implements Disposable {
     await this.#inTurn(() => this.#connection.run(sql));
   }
 
+  /** Runs an insert, update or delete; the number of rows it touched. */
+  async change(sql: string): Promise<number> {
+    const [[count] = []] = await this.columns(sql);
+    return Number(count ?? 0);
+  }
+
   /** All rows of a query, column by column in the order of the select list. */
   async columns(sql: string): Promise<DuckDBValue[][]> {
     const reader = await this.#inTurn(() => this.#connection.runAndReadAll(sql));

@@ -27,6 +27,7 @@ export class HotStore {
   readonly #labelTable: string;
   readonly #tables = new Map<string, HotTable>();
   #created = 0;
+  #labelRows = 0;
 
   private constructor(duck: Duck, labelTable: string) {
     this.#duck = duck;
@@ -41,6 +42,11 @@ export class HotStore {
 
   get tables(): readonly HotTable[] {
     return [...this.#tables.values()];
+  }
+
+  /** Labels taken in since the store was opened. */
+  get labelRows(): number {
+    return this.#labelRows;
   }
 
   /** Takes chunks in; each must be given once. */
@@ -59,7 +65,9 @@ export class HotStore {
       await this.#duck.append(hot.table, fillWith(group, appendPredictions));
       for (const chunk of group) count(hot, chunk);
     }
-    if (labels.length > 0) await this.#duck.append(this.#labelTable, fillWith(labels, appendLabels));
+    if (labels.length === 0) return;
+    await this.#duck.append(this.#labelTable, fillWith(labels, appendLabels));
+    this.#labelRows += labels.reduce((sum, chunk) => sum + chunk.rows, 0);
   }
 
   /** Forgets the rows of these segments. */

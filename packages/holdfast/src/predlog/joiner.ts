@@ -44,6 +44,7 @@ const lingerMs = 5000;
 const minuteMs = 60_000;
 /** Rows that are no longer needed are swept out when they are this many and a fifth of the table. */
 const sweepRows = 5000;
+const sweepEveryMs = 1000;
 
 function asNumber(value: unknown): number {
   return typeof value === 'bigint' ? Number(value) : typeof value === 'number' ? value : Number.NaN;
@@ -69,7 +70,10 @@ export class Joiner {
   readonly #directory: SealedDirectory;
   readonly #options: Required<JoinerOptions>;
   #lastKeyPassMs = Number.NEGATIVE_INFINITY;
+  #lastSweepMs = Number.NEGATIVE_INFINITY;
   #waitingRows = 0;
+  #dueRows = 0;
+  #labelRows = 0;
   #pending = 0;
   #expiredTotal = 0;
   #matchedTotal = 0;
@@ -99,6 +103,9 @@ export class Joiner {
     await duck.run(createTableSql(waiting, labelColumns));
     await duck.run(`alter table ${waiting} add column is_due boolean`);
     await duck.run(`alter table ${waiting} add column matched_ms double`);
+    await duck.run(`create table matched (is_new boolean, label bigint, model varchar, version integer,
+      prediction_id varchar, prediction_event_ms double, value varchar, label_event_ms double, received_ms double,
+      segment varchar)`);
     const joiner = new Joiner(duck, hot, catalog, directory, options);
     const files = await catalog.files({ kind: 'pending' });
     if (files.length > 0) {
@@ -124,35 +131,37 @@ export class Joiner {
 
   /** Compares what is new since the last call; returns the spans whose ground truth changed. */
   async matchNew(nowMs: number): Promise<ChangedRange[]> {
-    await this.#duck.run(`create or replace table matched (is_new boolean, label bigint, model varchar, version integer,
-      prediction_id varchar, prediction_event_ms double, value varchar, label_event_ms double, received_ms double,
-      segment varchar)`);
     const tables = this.#hot.tables.map(hot => ({ hot, rows: hot.rows }));
-    await this.#matchWaiting(nowMs);
-    await this.#matchInbox();
-    await this.#settleInbox(nowMs);
-    if (nowMs - this.#lastKeyPassMs >= this.#options.keyPassMs) await this.#matchDueKeys(nowMs);
+    const labelRows = this.#hot.labelRows;
+    const hasNewRows = tables.some(({ hot, rows }) => hot.matchedRows < rows);
+    let found = 0;
+    if (hasNewRows && this.#waitingRows > 0) found += await this.#matchWaiting(nowMs);
+    if (labelRows > this.#labelRows) found += await this.#matchInbox(nowMs);
+    if (this.#dueRows > 0 && nowMs - this.#lastKeyPassMs >= this.#options.keyPassMs) {
+      found += await this.#matchDueKeys(nowMs);
+    }
     for (const { hot, rows } of tables) hot.matchedRows = rows;
-    const changed = await this.#changes();
-    await this.#duck.run(`insert into ${truthHot} select model, version, ${truthColumns}, segment from matched`);
-    await this.#count();
-    await this.#sweep(nowMs);
+    this.#labelRows = labelRows;
+    const changed = found === 0 ? [] : await this.#takeMatched(found);
+    if (this.#waitingRows > 0) await this.#sweep(nowMs);
     return changed;
   }
 
   /** New predictions against the labels that waited for them. */
-  async #matchWaiting(nowMs: number): Promise<void> {
-    if (this.#waitingRows === 0) return;
+  async #matchWaiting(nowMs: number): Promise<number> {
+    let found = 0;
     for (const [model, tables] of byModel(this.#hot.tables.filter(hot => hot.matchedRows < hot.rows))) {
       const fresh = tables.map(hot => ({ ...hotPredictions(hot), where: `rowid >= ${hot.matchedRows}` }));
-      await this.#match(waiting, model, fresh, 'prediction_id');
-      if (tables.some(hot => hot.hasKeys)) await this.#match(waiting, model, fresh, 'key');
+      found += await this.#match(waiting, model, fresh, 'prediction_id');
+      if (tables.some(hot => hot.hasKeys)) found += await this.#match(waiting, model, fresh, 'key');
     }
-    await this.#markMatched(nowMs);
+    if (found > 0) await this.#markMatched(nowMs);
+    return found;
   }
 
   /** New labels against all predictions, except sealed ones by key, whose turn comes with others. */
-  async #matchInbox(): Promise<void> {
+  async #matchInbox(nowMs: number): Promise<number> {
+    let found = 0;
     const groups = await this.#duck.rows(
       `select model, min(prediction_id) as low, max(prediction_id) as high, count(key) as keys from ${labelInbox} group by model`,
     );
@@ -160,11 +169,18 @@ export class Joiner {
       const tables = this.#hot.tables.filter(hot => hot.schema.model === model);
       if (typeof low === 'string' && typeof high === 'string') {
         const sealed = await this.#sealedWithin(String(model), low, high);
-        await this.#match(labelInbox, String(model), [...tables.map(hotPredictions), ...sealed], 'prediction_id');
+        found += await this.#match(
+          labelInbox,
+          String(model),
+          [...tables.map(hotPredictions), ...sealed],
+          'prediction_id',
+        );
       }
       const keyed = tables.filter(hot => hot.hasKeys);
-      if (asNumber(keys) > 0) await this.#match(labelInbox, String(model), keyed.map(hotPredictions), 'key');
+      if (asNumber(keys) > 0) found += await this.#match(labelInbox, String(model), keyed.map(hotPredictions), 'key');
     }
+    await this.#settleInbox(nowMs);
+    return found;
   }
 
   /** Sealed predictions among which the ids from `low` to `high` may be: ids grow with time, so these are few files. */
@@ -183,31 +199,40 @@ export class Joiner {
     return sealedPredictions(this.#directory, files).map(one => ({ ...one, where }));
   }
 
-  /** Moves new labels to the waiting ones, where those that found their prediction stay for a moment. */
+  /**
+   * Moves new labels to the waiting ones, without those that are settled: they named their prediction by its id, and no
+   * other version answers the model's requests.
+   */
   async #settleInbox(nowMs: number): Promise<void> {
+    const shared = [...byModel(this.#hot.tables)]
+      .filter(([, tables]) => tables.some(hot => hot.schema.version !== tables[0]!.schema.version))
+      .map(([model]) => model);
+    const found = `l.rowid in (select label from matched where is_new)`;
     await this.#duck.run(
-      `insert into ${waiting} select l.*, l.key is not null, case when m.label is null then null else ${nowMs} end
-       from ${labelInbox} l left join (select distinct label from matched where is_new) m on m.label = l.rowid`,
+      `insert into ${waiting} select l.*, l.key is not null, case when ${found} then ${nowMs} else null end
+       from ${labelInbox} l where l.key is not null or l.model in (${list(new Set(shared))}) or not ${found}`,
     );
     await this.#duck.run(`create or replace table ${labelInbox} as select * from ${labelInbox} limit 0`);
-    this.#waitingRows = Number.POSITIVE_INFINITY;
+    await this.#count();
   }
 
   /** Labels by key against sealed predictions: keys have no order, so every file with keys has to be looked at. */
-  async #matchDueKeys(nowMs: number): Promise<void> {
+  async #matchDueKeys(nowMs: number): Promise<number> {
     this.#lastKeyPassMs = nowMs;
+    let found = 0;
     const [models = []] = await this.#duck.columns(`select distinct model from ${waiting} where is_due`);
-    if (models.length === 0) return;
     for (const model of models.map(String)) {
       const files = await this.#catalog.files({ kind: 'predictions', model });
       const keyed = sealedPredictions(
         this.#directory,
         files.filter(file => file.has_keys === 1),
       );
-      await this.#match(waiting, model, keyed, 'key', 'l.is_due');
+      found += await this.#match(waiting, model, keyed, 'key', 'l.is_due');
     }
-    await this.#markMatched(nowMs);
+    if (found > 0) await this.#markMatched(nowMs);
     await this.#duck.run(`update ${waiting} set is_due = false where is_due`);
+    this.#dueRows = 0;
+    return found;
   }
 
   async #match(
@@ -216,13 +241,13 @@ export class Joiner {
     predictions: readonly Predictions[],
     by: 'prediction_id' | 'key',
     only = 'true',
-  ): Promise<void> {
-    if (predictions.length === 0) return;
+  ): Promise<number> {
+    if (predictions.length === 0) return 0;
     const sources = predictions.map(
       one =>
         `select prediction_id, ${by} as name, event_ms, ${one.version} as version from ${one.source} where ${one.where}`,
     );
-    await this.#duck.run(
+    return this.#duck.change(
       `insert into matched select ${labels === labelInbox}, l.rowid, l.model, p.version, p.prediction_id, p.event_ms,
         l.value, l.event_ms, l.received_ms, l.segment
        from (${sources.join(' union all ')}) p join ${labels} l on l.${by} = p.name
@@ -237,13 +262,16 @@ export class Joiner {
     );
   }
 
-  async #changes(): Promise<ChangedRange[]> {
+  /** Empties the table of matches into the truth, and says which spans it concerns. */
+  async #takeMatched(found: number): Promise<ChangedRange[]> {
+    this.#matchedTotal += found;
     const [models = [], versions = [], minutes = []] = await this.#duck.columns(
       `select model, version, cast(floor(prediction_event_ms / ${minuteMs}) as bigint) as minute
        from matched group by all order by all`,
     );
-    const [[matched] = []] = await this.#duck.columns('select count(*) from matched');
-    this.#matchedTotal += asNumber(matched);
+    await this.#duck.run(`insert into ${truthHot} select model, version, ${truthColumns}, segment from matched`);
+    await this.#duck.run('create or replace table matched as select * from matched limit 0');
+    await this.#count();
     const ranges: { model: string; version: number; fromMs: number; toMs: number }[] = [];
     for (let i = 0; i < models.length; i++) {
       const fromMs = asNumber(minutes[i]) * minuteMs;
@@ -258,14 +286,18 @@ export class Joiner {
 
   async #count(): Promise<void> {
     const [counts] = await this.#duck.rows(
-      `select count(*) as all_rows, count(*) filter (matched_ms is null) as pending from ${waiting}`,
+      `select count(*) as all_rows, count(*) filter (matched_ms is null) as pending,
+       count(*) filter (is_due) as due from ${waiting}`,
     );
     this.#waitingRows = asNumber(counts?.all_rows);
     this.#pending = asNumber(counts?.pending);
+    this.#dueRows = asNumber(counts?.due);
   }
 
   /** Lets go of labels that are settled, too old or too many. */
   async #sweep(nowMs: number): Promise<void> {
+    if (nowMs - this.#lastSweepMs < sweepEveryMs) return;
+    this.#lastSweepMs = nowMs;
     const { pendingAgeMs, mostPending } = this.#options;
     const isSettled = `matched_ms < ${nowMs - lingerMs} and not is_due`;
     const isOld = `matched_ms is null and received_ms < ${nowMs - pendingAgeMs}`;
