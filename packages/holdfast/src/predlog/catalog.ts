@@ -123,6 +123,7 @@ export interface CatalogChange {
 /** Which sealed files exist. */
 export class Catalog {
   readonly #db: PredlogDatabase;
+  #lastCommit: Promise<unknown> = Promise.resolve();
 
   constructor(db: PredlogDatabase) {
     this.#db = db;
@@ -171,7 +172,14 @@ export class Catalog {
    * Commits a change so that it survives a power cut, whatever else the database promises: what follows is the removal
    * of the log that the change makes superfluous.
    */
-  async commit(change: CatalogChange): Promise<void> {
+  commit(change: CatalogChange): Promise<void> {
+    // One after another, since each changes a setting of the connection for its duration.
+    const done = this.#lastCommit.then(() => this.#commitDurably(change));
+    this.#lastCommit = done.catch(() => {});
+    return done;
+  }
+
+  async #commitDurably(change: CatalogChange): Promise<void> {
     const [before] = (await sql<{ synchronous: number }>`pragma synchronous`.execute(this.#db)).rows;
     await sql`pragma synchronous = full`.execute(this.#db);
     try {

@@ -8,7 +8,6 @@ export interface CompactionParts {
   readonly duck: Duck;
   readonly catalog: Catalog;
   readonly directory: SealedDirectory;
-  readonly joiner: Joiner;
 }
 
 /** So many files of one layout and level become one of the next level: every row is rewritten once per level. */
@@ -51,7 +50,7 @@ function nextMerge(files: readonly SealedFile[]): SealedFile[] | undefined {
 export async function mergeOnce(parts: CompactionParts, nowMs: number): Promise<boolean> {
   const { duck, catalog, directory } = parts;
   const files = nextMerge(await catalog.files());
-  if (files === undefined) return mergePending(parts, nowMs);
+  if (files === undefined) return false;
   const { kind, model, version, schema_id, level } = files[0]!;
   const query = mergeQuery(directory, files);
   const source: FileSource = { kind, model, version, schemaId: schema_id, level: level + 1, query };
@@ -61,17 +60,16 @@ export async function mergeOnce(parts: CompactionParts, nowMs: number): Promise<
 }
 
 /** Rewrites the files of waiting labels when most of what they hold no longer waits, or there are many. */
-async function mergePending(parts: CompactionParts, nowMs: number): Promise<boolean> {
-  const { duck, catalog, directory, joiner } = parts;
+export async function mergePending(parts: CompactionParts, joiner: Joiner, nowMs: number): Promise<void> {
+  const { duck, catalog, directory } = parts;
   const files = await catalog.files({ kind: 'pending' });
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
   const isStale = rows > 2 * joiner.stats.pending + pendingSlack;
-  if (files.length < 2 || (files.length < filesPerMerge && !isStale)) return false;
+  if (files.length < 2 || (files.length < filesPerMerge && !isStale)) return;
   const query = joiner.sealedWaiting();
   const source: FileSource = { kind: 'pending', model: '', version: 0, schemaId: null, level: 0, query };
   const added = await writeSealedFile(duck, directory, source, nowMs);
   await catalog.commit({ added: added === undefined ? [] : [added], obsolete: files.map(file => file.id), nowMs });
-  return false;
 }
 
 /** Retires files whose last row was received before `beforeMs`, and removes files that nobody can be reading any more. */

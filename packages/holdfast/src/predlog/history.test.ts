@@ -124,6 +124,26 @@ test('a crash between any two steps of a seal loses nothing and doubles nothing'
   }
 });
 
+test('a label reaches the champion and the shadow that answered the same request, however late the shadow is', async () => {
+  await using both = await openSampleWatch();
+  both.recorder.answered(sampleRequest(1, { version: 2 }));
+  await both.follow();
+  await both.history.matchNew();
+  await both.labels.append('flights', [
+    labelFor('p-7', '1'),
+    { predictionId: undefined, key: 'k8', value: '0', eventMs: 1 },
+  ]);
+  for (const n of [7, 8]) both.recorder.answered(sampleRequest(n, { key: `k${n}` }));
+  await both.follow();
+  expect((await both.history.matchNew()).map(range => range.version)).toEqual([1]);
+  for (const n of [7, 8]) both.recorder.answered(sampleRequest(n, { key: `k${n}`, version: 2 }));
+  await both.follow();
+  expect((await both.history.matchNew()).map(range => range.version)).toEqual([2]);
+  for (const version of [1, 2]) {
+    expect((await both.history.scoredWindow({ ...everything, version })).truth.toSorted()).toEqual(['0', '1']);
+  }
+});
+
 test('segments are not sealed before labels were compared with their rows', async () => {
   await using both = await openSampleWatch();
   both.recorder.answered(sampleRequest(1));
@@ -150,16 +170,20 @@ test('merging keeps every row, and retention removes what is older', async () =>
   const before = await both.history.scoredWindow(everything);
   expect(before).toMatchObject({ predictions: 17, labelled: 17 });
   await both.history.tidy();
+  await both.history.tidied();
   const after = await both.history.scoredWindow(everything);
   expect(after.truth.toSorted()).toEqual(before.truth.toSorted());
   both.time.nowMs += 601_000;
   await both.history.tidy();
+  await both.history.tidied();
   expect(readdirSync(join(both.directory, 'sealed')).filter(name => name.endsWith('.parquet'))).toHaveLength(6);
   both.time.nowMs += 90 * 86_400_000;
   await both.history.tidy();
+  await both.history.tidied();
   expect(await both.history.scoredWindow(everything)).toMatchObject({ predictions: 0 });
   both.time.nowMs += 601_000;
   await both.history.tidy();
+  await both.history.tidied();
   expect(readdirSync(join(both.directory, 'sealed')).filter(name => name.endsWith('.parquet'))).toEqual([]);
 });
 
@@ -227,6 +251,7 @@ test('whatever the order of predictions, labels, matches, seals and restarts, ea
           await both.history.matchNew();
           await both.history.seal(both.follower.finished);
           await both.history.tidy();
+          await both.history.tidied();
         } else if (one.kind === 'restart') await both.restartWatcher();
       }
       await both.follow();

@@ -1,7 +1,7 @@
 import type { Log } from '../telemetry/index.ts';
 import { Catalog, type PredlogDatabase } from './catalog.ts';
 import type { StoredChunk } from './chunk-codec.ts';
-import { applyRetention, mergeOnce } from './compaction.ts';
+import { applyRetention, mergeOnce, mergePending } from './compaction.ts';
 import { Duck } from './duck.ts';
 import { HotStore } from './hot-store.ts';
 import { type ChangedRange, Joiner, type JoinerOptions, type JoinerStats, labelInbox } from './joiner.ts';
@@ -41,18 +41,22 @@ export interface History extends AsyncDisposable {
    * every other consumer has persisted what it derived from them and from the last `matchNew`. Returns what was sealed.
    */
   seal(finished: readonly string[]): Promise<string[]>;
-  /** Merges small files and removes outlived ones; call it now and then. */
+  /**
+   * Starts to merge small files and to remove outlived ones, unless that is still going on; call it now and then. The
+   * work is done beside everything else; `tidied` resolves when it is over.
+   */
   tidy(): Promise<void>;
+  tidied(): Promise<void>;
   readonly labels: JoinerStats;
 }
-
-/** Merges of one `tidy`; the rest waits for the next. */
-const mergesPerTidy = 4;
 
 class WatchedHistory implements History {
   readonly #options: HistoryOptions;
   readonly #parts: SealParts;
   #turn: Promise<unknown> = Promise.resolve();
+  #tidying: Promise<void> = Promise.resolve();
+  #isTidying = false;
+  #isClosing = false;
 
   constructor(options: HistoryOptions, parts: SealParts) {
     this.#options = options;
@@ -79,18 +83,37 @@ class WatchedHistory implements History {
     return this.#inTurn(() => sealSegments(this.#parts, finished, this.#options.clock()));
   }
 
-  tidy(): Promise<void> {
-    return this.#inTurn(async () => {
-      const nowMs = this.#options.clock();
-      for (let merges = 0; merges < mergesPerTidy; merges++) if (!(await mergeOnce(this.#parts, nowMs))) break;
-      const retentionMs = this.#options.retentionMs ?? 90 * 86_400_000;
-      await applyRetention(this.#parts, nowMs - retentionMs, nowMs);
-    });
+  async tidy(): Promise<void> {
+    if (this.#isTidying) return;
+    this.#isTidying = true;
+    this.#tidying = this.#tidy()
+      .catch((error: unknown) => this.#options.log.error({ error }, 'predlog.tidy_failed'))
+      .finally(() => {
+        this.#isTidying = false;
+      });
+  }
+
+  tidied(): Promise<void> {
+    return this.#tidying;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosing = true;
+    await this.#tidying;
     await this.#turn;
     this.#parts.duck[Symbol.dispose]();
+  }
+
+  async #tidy(): Promise<void> {
+    const nowMs = this.#options.clock();
+    const { catalog, directory, joiner } = this.#parts;
+    {
+      using duck = await openEngine(this.#options, directory, 'tidy');
+      const parts = { duck, catalog, directory };
+      while (!this.#isClosing && (await mergeOnce(parts, nowMs))) {}
+    }
+    await this.#inTurn(() => mergePending(this.#parts, joiner, nowMs));
+    await applyRetention(this.#parts, nowMs - (this.#options.retentionMs ?? 90 * 86_400_000), nowMs);
   }
 
   #inTurn<T>(step: () => Promise<T>): Promise<T> {
@@ -100,15 +123,19 @@ class WatchedHistory implements History {
   }
 }
 
+function openEngine(options: HistoryOptions, directory: SealedDirectory, name: string): Promise<Duck> {
+  return Duck.open({
+    directories: [options.directory],
+    spillDirectory: `${directory.path}/spill-${name}`,
+    ...(options.memoryMegabytes === undefined ? {} : { memoryMegabytes: options.memoryMegabytes }),
+  });
+}
+
 /** Opens the history, after bringing disk and catalog together as a crash may have left them. */
 export async function openHistory(options: HistoryOptions): Promise<History> {
   const directory = await SealedDirectory.open(options.directory);
   const catalog = new Catalog(options.db);
-  const duck = await Duck.open({
-    directories: [options.directory],
-    spillDirectory: `${directory.path}/spill-watcher`,
-    ...(options.memoryMegabytes === undefined ? {} : { memoryMegabytes: options.memoryMegabytes }),
-  });
+  const duck = await openEngine(options, directory, 'watcher');
   try {
     const hot = await HotStore.open(duck, labelInbox);
     const joiner = await Joiner.open(duck, hot, catalog, directory, options.joiner);

@@ -21,7 +21,6 @@ import {
 } from './log-snapshot.ts';
 import { exportColumns, whereScope } from './record-layout.ts';
 import { SealedDirectory } from './sealed-directory.ts';
-import type { StoredPredictions } from './stored-predictions.ts';
 import { compileWhere, UnknownColumn } from './where-clause.ts';
 
 export interface PredictionStoreOptions {
@@ -213,24 +212,24 @@ class SealedAndOpenStore implements PredictionStore {
       if (known === undefined) throw new Error(`the catalog has no layout ${schemaId}`);
       layouts.set(known.text, { schema: known.schema, sources: [`select * from ${this.#directory.source(files)}`] });
     }
-    const decoded = new Map<string, StoredPredictions[]>();
-    for (const reference of snapshot.chunks) {
-      const chunk = reference.decode();
-      if (chunk?.kind !== 'predictions') continue;
-      const group = decoded.get(chunk.schemaText);
-      if (group === undefined) decoded.set(chunk.schemaText, [chunk]);
-      else group.push(chunk);
-    }
-    for (const [text, chunks] of decoded) {
-      const { schema } = layouts.get(text) ?? chunks[0]!;
-      const table = await tables.create(sqlColumns(schema));
-      for (const group of groupsOf(chunks, chunksPerTurn)) {
+    const tableOf = new Map<string, string>();
+    for (const group of groupsOf(snapshot.chunks, chunksPerTurn)) {
+      const decoded = group.flatMap(reference => {
+        const chunk = reference.decode();
+        return chunk?.kind === 'predictions' ? [chunk] : [];
+      });
+      for (const [text, chunks] of Map.groupBy(decoded, chunk => chunk.schemaText)) {
+        const { schema } = layouts.get(text) ?? chunks[0]!;
+        let table = tableOf.get(text);
+        if (table === undefined) {
+          table = await tables.create(sqlColumns(schema));
+          tableOf.set(text, table);
+          layouts.set(text, { schema, sources: [...(layouts.get(text)?.sources ?? []), `select * from ${table}`] });
+        }
         await tables.duck.append(table, appender => {
-          for (const chunk of group) appendPredictions(appender, chunk);
+          for (const chunk of chunks) appendPredictions(appender, chunk);
         });
       }
-      const sources = [...(layouts.get(text)?.sources ?? []), `select * from ${table}`];
-      layouts.set(text, { schema, sources });
     }
     return [...layouts.values()];
   }
@@ -309,8 +308,8 @@ class SealedAndOpenStore implements PredictionStore {
   }
 }
 
-/** Appends are synchronous; so many chunks at a time let others have the event loop in between. */
-const chunksPerTurn = 16;
+/** Decoding and appending are synchronous; so many chunks at a time let others have the event loop in between. */
+const chunksPerTurn = 4;
 
 function groupsOf<T>(all: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size));
