@@ -13,6 +13,31 @@ function share(count: number, side: ColumnDistribution): number {
   return side.rows > 0 ? count / side.rows : 0;
 }
 
+/** Bars that can still be told apart side by side. */
+const binsShown = 24;
+
+function merged(counts: readonly number[], step: number): number[] {
+  const sums: number[] = [];
+  for (const [bin, count] of counts.entries()) {
+    const at = Math.floor(bin / step);
+    sums[at] = (sums[at] ?? 0) + count;
+  }
+  return sums;
+}
+
+/** Neighbouring bins put together until they can be drawn; the tests use all of them, a person needs the shape. */
+export function coarsened(detail: DriftDetail): DriftDetail {
+  const step = Math.ceil((detail.edges.length + 1) / binsShown);
+  if (step === 1) return detail;
+  const { baseline, current } = detail;
+  return {
+    ...detail,
+    edges: detail.edges.filter((_, index) => (index + 1) % step === 0),
+    baseline: { ...baseline, binCounts: merged(baseline.binCounts, step) },
+    current: { ...current, binCounts: merged(current.binCounts, step) },
+  };
+}
+
 export interface BinNames {
   readonly below: (edge: number) => string;
   readonly between: (low: number, high: number) => string;

@@ -1,6 +1,6 @@
 import type { DriftDetail } from '@holdfast/api';
 import { format, messages } from '../app/language.ts';
-import { binShares, categoryShares, edgesWritten, type SharePair } from './distribution-shares.ts';
+import { binShares, categoryShares, coarsened, edgesWritten, type SharePair } from './distribution-shares.ts';
 
 function SharesTable({ pairs, caption }: { readonly pairs: readonly SharePair[]; readonly caption: string }) {
   const m = messages.value;
@@ -81,7 +81,8 @@ function Categories({ pairs }: { readonly pairs: readonly SharePair[] }) {
 }
 
 /** Baseline and window side by side: bars over bins, or over the top categories. */
-export function Distribution({ detail }: { readonly detail: DriftDetail }) {
+export function Distribution({ detail: measured }: { readonly detail: DriftDetail }) {
+  const detail = coarsened(measured);
   const m = messages.value;
   const f = format.value;
   const pairs =

@@ -50,7 +50,8 @@ export function HeatCell({ cell, label, address, x, y, width, height, isActive, 
       aria-label={label}
       aria-colindex={columnIndex + 1}
       aria-selected={isOpen}
-      tabIndex={isActive ? 0 : -1}
+      // Attributes of SVG elements are case-sensitive: `tabIndex` would not make it focusable.
+      tabindex={isActive ? 0 : -1}
       data-cell={address}
     >
       <rect class="heat-hit" x={x} y={y} width={width} height={height} />

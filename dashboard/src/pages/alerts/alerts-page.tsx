@@ -23,7 +23,7 @@ export function AlertsPage() {
     <>
       <div class="page-head">
         <h1 tabIndex={-1}>{m.alertsTitle}</h1>
-        <div class="segments" role="group" aria-label={m.alertFilter}>
+        <fieldset class="segments" aria-label={m.alertFilter}>
           {choices.map(choice => (
             <button
               key={choice ?? 'all'}
@@ -39,7 +39,7 @@ export function AlertsPage() {
               {choice === undefined ? m.allStates : m.phase[choice]}
             </button>
           ))}
-        </div>
+        </fieldset>
       </div>
       {alerts.error !== undefined && <ErrorNote sentence={alerts.error} onRetry={alerts.reload} />}
       {alerts.value === undefined && alerts.error === undefined && <Skeleton height="20rem" />}

@@ -125,7 +125,7 @@ export function DriftDetailPanel({ name, cell, timeZone, onClose }: DriftDetailP
   useEffect(() => heading.current?.focus({ preventScroll: false }), [key]);
   const value = detail.value;
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: Escape inside the panel is a shortcut for its close button
+    // Escape inside the panel is a shortcut for its close button.
     <section
       class="detail-panel"
       aria-label={m.distribution(column)}

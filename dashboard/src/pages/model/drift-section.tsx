@@ -52,7 +52,7 @@ export function DriftSection({ context }: { readonly context: ChartContext }) {
         <Empty title={m.noDrift}>{isUnwatched && <p>{m.unwatchedDrift}</p>}</Empty>
       )}
       {grid.rows.length > 0 && (
-        // biome-ignore lint/a11y/noStaticElementInteractions: rows keep their places while somebody works in the map
+        // Rows keep their places while somebody works in the map.
         <div
           onPointerEnter={() => {
             isBusy.current = true;

@@ -44,7 +44,7 @@ function PredictionsTable({
   const outputs = columnsOf(records, 'outputs');
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region is reached by keyboard
-    <div class="table-scroll tall" tabIndex={0} role="region" aria-label={m.predictions}>
+    <section class="table-scroll tall" tabIndex={0} aria-label={m.predictions}>
       <table>
         <thead>
           <tr class="groups">
@@ -102,7 +102,7 @@ function PredictionsTable({
           ))}
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }
 

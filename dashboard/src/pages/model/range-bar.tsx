@@ -34,7 +34,7 @@ function Presets({ range, whole, onRange }: Pick<RangeBarProps, 'range' | 'whole
   const m = messages.value;
   const f = format.value;
   return (
-    <div class="segments" role="group" aria-label={m.timeRange}>
+    <fieldset class="segments" aria-label={m.timeRange}>
       {presetsFor(whole).map(ms => (
         <button
           key={ms}
@@ -49,7 +49,7 @@ function Presets({ range, whole, onRange }: Pick<RangeBarProps, 'range' | 'whole
       <button type="button" aria-pressed={range.kind === 'all'} onClick={() => onRange({ kind: 'all' })}>
         {m.wholeSpan}
       </button>
-    </div>
+    </fieldset>
   );
 }
 
