@@ -110,8 +110,10 @@ export class Exchange {
       request.on('end', () =>
         resolve(chunks === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(chunks, bytes)),
       );
-      request.on('error', error => reject(badRequest(`The request body ended early: ${error.message}.`)));
-      request.on('close', () => reject(badRequest('The request body ended early.')));
+      // An aborted request has no 'end'; without a listener for its 'error' it only closes.
+      request.on('close', () => {
+        if (!request.complete) reject(badRequest('The request body ended early.'));
+      });
     });
   }
 
