@@ -9,6 +9,7 @@ import type { ModelEntry } from './model-entry.ts';
 import type { MonitoredModel } from './monitored-model.ts';
 import { PerformanceScorer } from './performance/performance-scorer.ts';
 import { loadCalibration, saveCalibration } from './store/calibration-store.ts';
+import { loadWithBlocks } from './store/reference-store.ts';
 import { saveVerdicts } from './store/verdict-store.ts';
 import { noVersion, type WatchDatabase } from './store/watch-store.ts';
 import { earlierVolumes, markJudged, nextUnjudged, type UnjudgedWindow } from './store/window-store.ts';
@@ -112,7 +113,8 @@ export class Judge {
     // Seeded by what is learned, so that a rebuilt database has the same thresholds whatever came in which order.
     const rng = createRng(seed + rows + (lengthMs ?? 0));
     const columns = driftColumns(reference, drift);
-    const learned = calibrate(reference.baseline, columns, { rows, lengthMs }, drift.falseAlarmRate, rng);
+    const baseline = await loadWithBlocks(db, reference);
+    const learned = calibrate(baseline, columns, { rows, lengthMs }, drift.falseAlarmRate, rng);
     if (learned !== undefined) await saveCalibration(db, reference.id, key, learned);
     return learned;
   }

@@ -2,17 +2,15 @@ import { createHash } from 'node:crypto';
 import type { MonitoredModel } from './monitored-model.ts';
 import type { BaselineProfile } from './profiles/reference.ts';
 import { versionReference } from './profiles/version-reference.ts';
+import { loadReferences, type StoredReference, saveReference } from './store/reference-store.ts';
 import {
   loadLearning,
   loadModelState,
   loadOpenWindows,
-  loadReferences,
-  type StoredReference,
   saveClosed,
   saveLearning,
   saveMinutes,
   saveModel,
-  saveReference,
   type WatchDatabase,
 } from './store/watch-store.ts';
 import { LearningBuffer } from './windows/learning-buffer.ts';

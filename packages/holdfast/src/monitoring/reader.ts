@@ -16,8 +16,9 @@ import { momentsOf, type Profile } from './profiles/profile.ts';
 import type { PlannedColumn } from './profiles/profile-plan.ts';
 import type { BaselineMetric } from './profiles/reference.ts';
 import { ServiceProfile } from './profiles/service-profile.ts';
+import { latestReferenceId, loadReference, type StoredReference } from './store/reference-store.ts';
 import { verdictOf } from './store/verdict-store.ts';
-import { decodeTally, loadModelState, loadReferences, type WatchDatabase } from './store/watch-store.ts';
+import { decodeTally, loadModelState, type WatchDatabase } from './store/watch-store.ts';
 
 /** A stretch of event time; an end that is left out is that of everything seen. */
 export interface TimeRange {
@@ -38,6 +39,8 @@ export type MonitoringSummary = Pick<ModelSummary, 'drift' | 'driftedColumns' | 
 /** Answers the console's questions from the watcher's database, without changing it. */
 export class MonitoringReader {
   readonly #db: WatchDatabase;
+  /** References never change, so those used lately are kept, latest last. */
+  readonly #references = new Map<number, StoredReference>();
 
   constructor(db: WatchDatabase) {
     this.#db = db;
@@ -124,10 +127,21 @@ export class MonitoringReader {
     };
   }
 
+  async #reference(id: number | null | undefined): Promise<StoredReference | undefined> {
+    if (id === null || id === undefined) return undefined;
+    const reference = this.#references.get(id) ?? (await loadReference(this.#db, id));
+    if (reference === undefined) return undefined;
+    this.#references.delete(id);
+    this.#references.set(id, reference);
+    for (const oldest of this.#references.keys()) {
+      if (this.#references.size <= mostReferences) break;
+      this.#references.delete(oldest);
+    }
+    return reference;
+  }
+
   async #baselineMetrics(model: string, version?: number): Promise<Record<string, number>> {
-    const references = [...(await loadReferences(this.#db, model)).values()];
-    const wanted = version ?? Math.max(0, ...references.map(one => one.version));
-    const reference = references.findLast(one => one.version === wanted && one.baseline.labelled > 0);
+    const reference = await this.#reference(await latestReferenceId(this.#db, model, version));
     return reference === undefined ? {} : valuesOf(reference.baseline.performance);
   }
 
@@ -175,7 +189,8 @@ export class MonitoringReader {
       .where('end_ms', '=', windowEndMs)
       .executeTakeFirst();
     if (stored === undefined) return undefined;
-    const { reference, profile } = decodeTally(stored, await loadReferences(this.#db, model));
+    const known = await this.#reference(stored.reference_id);
+    const { reference, profile } = decodeTally(stored, new Map(known && [[known.id, known]]));
     const column = reference?.plan.columns.find(one => one.reference.name === name);
     if (reference === undefined || profile === undefined || column === undefined) return undefined;
     if (column.reference.kind === 'opaque') return undefined;
@@ -301,6 +316,9 @@ export class MonitoringReader {
     return null;
   }
 }
+
+/** References kept in memory. */
+const mostReferences = 16;
 
 const niceStepsMs = [
   60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 10_800_000, 21_600_000, 43_200_000,

@@ -5,8 +5,9 @@ import type { ChunkSource, GroundTruth, TruthSpan } from './ground-truth.ts';
 import { Judge } from './judge.ts';
 import { ModelEntry } from './model-entry.ts';
 import type { MonitoredModel } from './monitored-model.ts';
+import { nextReferenceId } from './store/reference-store.ts';
 import { minutesKeptMs, removeBefore, rollUpMinutes } from './store/roll-up.ts';
-import { loadProgress, nextReferenceId, pruneProgress, saveProgress, type WatchDatabase } from './store/watch-store.ts';
+import { loadProgress, pruneProgress, saveProgress, type WatchDatabase } from './store/watch-store.ts';
 
 /** Follows the prediction log and keeps everything that is derived from it. */
 export interface Watcher extends AsyncDisposable {

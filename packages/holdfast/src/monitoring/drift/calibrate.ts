@@ -42,8 +42,8 @@ export function calibrate(
   rate: number,
   rng: Rng,
 ): Calibration | undefined {
+  if (profile.blocks.rows.length < fewestBlocks || profile.blocks.counts.length === 0) return undefined;
   const blocks = new Blocks(profile, columns);
-  if (blocks.count < fewestBlocks) return undefined;
   const values = columns.map(() => [new Float64Array(draws), new Float64Array(draws)] as const);
   let drawnRows = 0;
   for (let draw = 0; draw < draws; draw++) {

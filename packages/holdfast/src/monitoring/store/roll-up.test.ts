@@ -2,8 +2,9 @@ import { expect, test } from 'vitest';
 import { versionReference } from '../profiles/version-reference.ts';
 import { sampleBaseline, sampleDatabase, sampleRows } from '../sample-log.ts';
 import { Tally } from '../windows/tally.ts';
+import { saveReference } from './reference-store.ts';
 import { removeBefore, rollUpMinutes } from './roll-up.ts';
-import { decodeTally, saveMinutes, saveReference } from './watch-store.ts';
+import { decodeTally, saveMinutes } from './watch-store.ts';
 
 const hourMs = 3_600_000;
 const reference = { ...versionReference(1, sampleBaseline(sampleRows(1, 300, 0, 1000))), version: 1, digest: 'd' };

@@ -19,8 +19,10 @@ export interface WatchReferenceTable {
   /** Hash of the profile. */
   digest: string;
   rows: number;
-  /** JSON of `BaselineProfile`. */
+  /** JSON of `BaselineProfile`, without the counts of its blocks. */
   profile: string;
+  /** JSON of these counts, column by column. */
+  block_counts: string;
 }
 
 /** First live rows of a version without a baseline, until there are enough to make its reference. */
@@ -246,6 +248,18 @@ export const monitoringMigrations: readonly Migration[] = [
         .addColumn('calibration', 'text', c => c.notNull())
         .addPrimaryKeyConstraint('watch_calibration_key', ['reference_id', 'size_key'])
         .execute();
+    },
+  },
+  {
+    name: '0002-reference-blocks',
+    async up(db) {
+      await db.schema
+        .alterTable('watch_reference')
+        .addColumn('block_counts', 'text', c => c.notNull().defaultTo('[]'))
+        .execute();
+      // References written before kept the counts inside the profile.
+      await sql`update watch_reference set block_counts = json_extract(profile, '$.blocks.counts'),
+        profile = json_set(profile, '$.blocks.counts', json('[]'))`.execute(db);
     },
   },
 ];

@@ -1,9 +1,8 @@
 import type { Signature } from '@holdfast/api';
 import type { Kysely } from 'kysely';
 import { Profile } from '../profiles/profile.ts';
-import type { BaselineProfile } from '../profiles/reference.ts';
 import { ServiceProfile } from '../profiles/service-profile.ts';
-import { type VersionReference, versionReference } from '../profiles/version-reference.ts';
+import type { VersionReference } from '../profiles/version-reference.ts';
 import { LearningBuffer } from '../windows/learning-buffer.ts';
 import type { ClosedInSeries, MinuteDelta, ModelWatch, StoredModelState } from '../windows/model-watch.ts';
 import { Tally } from '../windows/tally.ts';
@@ -33,40 +32,6 @@ export function decodeTally(stored: StoredTally, references: ReadonlyMap<number,
   const reference = stored.reference_id === null ? undefined : references.get(stored.reference_id);
   if (reference === undefined || stored.profile === null) return new Tally(service);
   return new Tally(service, reference, Profile.decode(reference.plan, stored.profile));
-}
-
-/** A reference that is kept in the database, with what tells it from others of its version. */
-export interface StoredReference extends VersionReference {
-  readonly version: number;
-  readonly digest: string;
-}
-
-/** All references of a model by id. */
-export async function loadReferences(db: WatchDatabase, model: string): Promise<Map<number, StoredReference>> {
-  const rows = await db.selectFrom('watch_reference').selectAll().where('model', '=', model).orderBy('id').execute();
-  return new Map(
-    rows.map(row => {
-      const baseline: BaselineProfile = JSON.parse(row.profile);
-      return [row.id, { ...versionReference(row.id, baseline), version: row.version, digest: row.digest }];
-    }),
-  );
-}
-
-export async function nextReferenceId(db: WatchDatabase): Promise<number> {
-  const { last } = await db
-    .selectFrom('watch_reference')
-    .select(({ fn }) => fn.max('id').as('last'))
-    .executeTakeFirstOrThrow();
-  return Number(last ?? 0) + 1;
-}
-
-export async function saveReference(db: WatchDatabase, model: string, reference: StoredReference): Promise<void> {
-  const { id, version, digest, baseline } = reference;
-  const { source, rows } = baseline;
-  await db
-    .insertInto('watch_reference')
-    .values({ id, model, version, digest, source, rows, profile: JSON.stringify(baseline) })
-    .execute();
 }
 
 export async function loadModelState(db: WatchDatabase, model: string): Promise<StoredModelState | undefined> {
