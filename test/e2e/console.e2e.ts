@@ -1,4 +1,3 @@
-/// <reference lib="dom" />
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
@@ -132,12 +131,8 @@ describe.skipIf(browserPath === undefined)('the console in a real browser', () =
     await open('/models/echo');
     await page.locator('canvas').first().waitFor();
     const inked = await eventually(async () => {
-      const painted = await page.evaluate(() =>
-        [...document.querySelectorAll('canvas')].map(canvas => {
-          const pixels = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
-          return pixels.some(byte => byte !== 0);
-        }),
-      );
+      const painted = await page.evaluate<boolean[]>(`[...document.querySelectorAll('canvas')].map(canvas =>
+        canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(byte => byte !== 0))`);
       return painted.length >= 3 && painted.every(Boolean) ? painted : undefined;
     });
     expect(inked.length).toBeGreaterThanOrEqual(3);
@@ -211,12 +206,12 @@ describe.skipIf(browserPath === undefined)('the console in a real browser', () =
       await open(path);
       await page.getByRole('navigation').first().waitFor();
       await page.locator('main').waitFor();
-      const overflow = await page.evaluate(
-        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      const overflow = await page.evaluate<number>(
+        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
       );
       expect(overflow, path).toBeLessThanOrEqual(0);
     }
-    const ink = await page.evaluate(() => getComputedStyle(document.body).color);
+    const ink = await page.evaluate<string>('getComputedStyle(document.body).color');
     const [red = 0] = (ink.match(/\d+/g) ?? []).map(Number);
     expect(red < 128).toBe(colorScheme === 'light');
   });
@@ -227,21 +222,19 @@ describe.skipIf(browserPath === undefined)('the console in a real browser', () =
     await page.getByText('模型').first().waitFor();
     await page.reload();
     await page.getByText('模型').first().waitFor();
-    expect(await page.evaluate(() => document.documentElement.lang)).toMatch(/^zh/);
+    expect(await page.evaluate<string>('document.documentElement.lang')).toMatch(/^zh/);
   });
 
   test('everything that can be pressed has a name', async () => {
     await open('/models/echo');
     await page.locator('canvas').first().waitFor();
-    const nameless = await page.evaluate(() =>
-      [...document.querySelectorAll('button, a, input, select')]
-        .filter(element => {
-          const labelled = element.getAttribute('aria-label') ?? element.textContent?.trim() ?? '';
-          const label = element.id === '' ? null : document.querySelector(`label[for="${element.id}"]`);
-          return labelled === '' && label === null && element.closest('label') === null;
-        })
-        .map(element => element.outerHTML.slice(0, 120)),
-    );
+    const nameless = await page.evaluate<string[]>(`[...document.querySelectorAll('button, a, input, select')]
+      .filter(element => {
+        const labelled = element.getAttribute('aria-label') ?? element.textContent.trim();
+        const label = element.id === '' ? null : document.querySelector('label[for="' + element.id + '"]');
+        return labelled === '' && label === null && element.closest('label') === null;
+      })
+      .map(element => element.outerHTML.slice(0, 120))`);
     expect(nameless).toEqual([]);
   });
 });

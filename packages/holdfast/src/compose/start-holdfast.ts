@@ -4,7 +4,7 @@ import type { RunningHoldfast, StartRequest } from '../cli/index.ts';
 import type { Config } from '../config/index.ts';
 import { startControlApi } from '../console/index.ts';
 import { MonitoringReader, type MonitoringTables } from '../monitoring/index.ts';
-import { openPredictionStore, type PredlogTables } from '../predlog/index.ts';
+import { openPredictionStore, type PredlogTables, recoverLog } from '../predlog/index.ts';
 import { BlobStore, Registry, type RegistrySchema, registryMigrations } from '../registry/index.ts';
 import { Fleet, Publisher } from '../rollout/index.ts';
 import { startRunnerPool, validateModel } from '../runtime/index.ts';
@@ -83,6 +83,8 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
   const bus = new EventBus();
   const meter = new LiveTrafficMeter(Date.now);
 
+  // Also of gateways that there were more of at the last start: nobody else would finish their segments.
+  await recoverLog(directory.log);
   const pool = stack.use(startRunnerPool({ runDirectory: directory.run, log }));
   const gateways = stack.use(
     await Gateways.start({

@@ -32,6 +32,7 @@ export {
   type Watermarks,
 } from './log-chunk.ts';
 export { type FollowOptions, followLog, type LogFollower } from './log-follower.ts';
+export { recoverLog } from './log-recovery.ts';
 export type { PredictionFilter, PredictionSpan } from './log-snapshot.ts';
 export type { AnsweredRequest } from './prediction-buffer.ts';
 export { openPredictionStore, type PredictionStore, type PredictionStoreOptions } from './prediction-store.ts';
