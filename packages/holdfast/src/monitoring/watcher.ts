@@ -135,7 +135,8 @@ class LogWatcher implements Watcher {
     const fresh = this.#pending.filter(chunk => !isConsumed(this.#progress, chunk.place));
     if (this.#mustWait(fresh)) return false;
     const isCaughtUp = this.#pending.length === 0;
-    if (!isCaughtUp) this.#spans = [...this.#spans, ...(await truth.matchNew())];
+    // Also when nothing new was read: a label by key waits for its next comparison with older predictions.
+    this.#spans = [...this.#spans, ...(await truth.matchNew())];
     for (const [i, chunk] of fresh.entries()) {
       this.#add(chunk);
       const unsaved = this.#entries.values().reduce((sum, entry) => sum + entry.watch.unsavedMinutes, 0);
