@@ -5,6 +5,7 @@ import { versionReference } from './profiles/version-reference.ts';
 import { loadReferences, type StoredReference, saveReference } from './store/reference-store.ts';
 import {
   loadLearning,
+  loadMinutes,
   loadModelState,
   loadOpenWindows,
   saveClosed,
@@ -54,6 +55,11 @@ export class ModelEntry {
     );
     for (const { series, startMs, endMs, version, tally } of open) {
       entry.watch.restoreOpen(series, startMs, endMs, version, tally);
+    }
+    const { rebuildsFromMs } = entry.watch;
+    if (rebuildsFromMs !== null) {
+      for (const minute of await loadMinutes(db, model, rebuildsFromMs, references)) entry.watch.restoreMinute(minute);
+      entry.#hasChanged = true;
     }
     for (const version of versions) await entry.#loadVersion(db, version);
     return entry;

@@ -369,3 +369,29 @@ test('a cell of the heat map opens into both distributions', async () => {
   expect(amount!.current.binCounts.reduce((sum, count) => sum + count, amount!.current.missing)).toBe(1000);
   expect(await of('no such column')).toBeUndefined();
 });
+
+test('when windows change, the open ones are made anew from what is stored', async () => {
+  await using db = await sampleDatabase();
+  const log = new SampleLog();
+  const rows = sampleRows(2, 900, start, 10_000);
+  log.predictions(rows);
+  let models = [sampleModel({ baseline })];
+  await settle({ db, follower: log, models: () => models });
+  models = [sampleModel({ baseline, monitors: { window: { every: '30m' } } })];
+  log.predictions(sampleRows(3, 10, start + 3 * hourMs, 10_000));
+  await settle({ db, follower: log.reader(), models: () => models });
+  const windows = await db
+    .selectFrom('watch_window')
+    .select(['start_ms', 'end_ms', 'rows'])
+    .where('rows', '>', 0)
+    .orderBy('start_ms')
+    .execute();
+  const halfHourMs = hourMs / 2;
+  expect(
+    windows.map(one => [(one.start_ms - start) / halfHourMs, (one.end_ms - start) / halfHourMs, one.rows]),
+  ).toEqual([
+    [0, 2, 360],
+    [2, 4, 360],
+    [4, 5, 180],
+  ]);
+});

@@ -79,11 +79,18 @@ function categoryCells(reference: CategoricalReference, length: number): Uint16A
   });
 }
 
-/** Median of the values of a numeric column, interpolated inside its bin. */
-export function medianOf(
+export interface Quartiles {
+  readonly low: number;
+  readonly median: number;
+  readonly high: number;
+}
+
+/** Quartiles of the values of a numeric column, interpolated inside their bins. */
+export function quartilesOf(
   cells: ArrayLike<number>,
   reference: NumericReference,
   range: { readonly minimum: number; readonly maximum: number },
-): number {
-  return quantileFromBins(cells, reference.edges, range, 0.5);
+): Quartiles {
+  const at = (q: number): number => quantileFromBins(cells, reference.edges, range, q);
+  return { low: at(0.25), median: at(0.5), high: at(0.75) };
 }

@@ -5,7 +5,7 @@ import { type Finding, undecidedParts } from '../finding.ts';
 import { momentsOf, type Profile } from '../profiles/profile.ts';
 import type { VersionReference } from '../profiles/version-reference.ts';
 import type { Calibration } from './calibrate.ts';
-import { type ComparedColumn, comparedColumn, medianOf } from './column-cells.ts';
+import { type ComparedColumn, comparedColumn, type Quartiles, quartilesOf } from './column-cells.ts';
 import { type ColumnComparison, compareColumn, type Distance } from './compare-column.ts';
 import { wassersteinOf } from './wasserstein-of.ts';
 
@@ -156,14 +156,16 @@ function numericMove(column: ComparedColumn, profile: Profile): string {
   if (reference.kind !== 'numeric') return '';
   const moments = momentsOf(profile, column.planned);
   if (moments === null || reference.minimum === null || reference.maximum === null) return 'its values went missing';
-  const before = medianOf(column.cells, reference, { minimum: reference.minimum, maximum: reference.maximum });
-  const now = medianOf(profile.cells(column.planned), reference, moments);
-  const spread = reference.standardDeviation;
+  const before = quartilesOf(column.cells, reference, { minimum: reference.minimum, maximum: reference.maximum });
+  const now = quartilesOf(profile.cells(column.planned), reference, moments);
+  const shift = now.median - before.median;
+  const stretch = Math.max(Math.abs(now.low - before.low - shift), Math.abs(now.high - before.high - shift));
   const earth = `Wasserstein distance ${describeNumber(wassersteinOf(column, profile))}`;
-  if (Math.abs(now - before) >= 0.05 * spread) {
-    return `the median moved from ${describeNumber(before)} to ${describeNumber(now)} (${earth})`;
+  if (Math.abs(shift) >= stretch) {
+    return `the median moved from ${describeNumber(before.median)} to ${describeNumber(now.median)} (${earth})`;
   }
-  return `its standard deviation went from ${describeNumber(spread)} to ${describeNumber(moments.standardDeviation)} around a median of ${describeNumber(now)} (${earth})`;
+  const range = ({ low, high }: Quartiles): string => `between ${describeNumber(low)} and ${describeNumber(high)}`;
+  return `half of its values lay ${range(before)}, now ${range(now)} (${earth})`;
 }
 
 function missingText(before: number, now: number): string {

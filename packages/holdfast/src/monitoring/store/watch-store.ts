@@ -163,6 +163,23 @@ async function storedMinutes(
   return stored;
 }
 
+/** Stored minutes from a time on. */
+export async function loadMinutes(
+  db: WatchDatabase,
+  model: string,
+  fromMs: number,
+  references: ReadonlyMap<number, VersionReference>,
+): Promise<readonly MinuteDelta[]> {
+  const rows = await db
+    .selectFrom('watch_minute')
+    .select(['version', 'start_ms', 'service', 'reference_id', 'profile'])
+    .where('model', '=', model)
+    .where('start_ms', '>=', fromMs)
+    .orderBy('start_ms')
+    .execute();
+  return rows.map(row => ({ version: row.version, startMs: row.start_ms, tally: decodeTally(row, references) }));
+}
+
 /** The version that stands for a window in which no version had traffic. */
 export const noVersion = 0;
 

@@ -52,6 +52,8 @@ interface NamedSeries {
   readonly name: SeriesName;
   readonly spec: WindowSpec;
   readonly series: WindowSeries;
+  /** Its windows are others than those that were stored. */
+  readonly isNew: boolean;
 }
 
 /** Registers a finished live reference and gives it its id. */
@@ -88,10 +90,9 @@ export class ModelWatch {
       specs.push({ name: 'performance', spec: monitors.performanceWindow });
     }
     this.#series = specs.map(({ name, spec }) => {
-      const series = windowSeries(spec);
-      const before = stored?.series.find(state => state.name === name && sameSpec(state.spec, spec));
-      series.closedUpToMs = before?.closedUpToMs ?? null;
-      return { name, spec, series };
+      const before = stored?.series.find(state => state.name === name);
+      const isNew = before !== undefined && !sameSpec(before.spec, spec);
+      return { name, spec, series: windowSeries(spec, before?.closedUpToMs ?? null), isNew };
     });
     this.bucketMs = bucketLength(specs.flatMap(({ spec }) => ('every' in spec ? [spec.every] : [])));
   }
@@ -109,8 +110,25 @@ export class ModelWatch {
     };
   }
 
+  /** Puts back a window that was open; one of a series that has other windows now is passed over. */
   restoreOpen(name: SeriesName, startMs: number, endMs: number, version: number, tally: Tally): void {
-    this.#series.find(series => series.name === name)?.series.restore(startMs, endMs, version, tally);
+    const found = this.#series.find(series => series.name === name);
+    if (found?.isNew === false) found.series.restore(startMs, endMs, version, tally);
+  }
+
+  /** Time windows that changed are made anew from the minutes from here on; null when none changed. */
+  get rebuildsFromMs(): number | null {
+    const starts = this.#series.flatMap(({ series, spec, isNew }) =>
+      isNew && 'every' in spec ? [series.closedUpToMs ?? Number.NEGATIVE_INFINITY] : [],
+    );
+    return starts.length === 0 ? null : Math.min(...starts);
+  }
+
+  /** Counts a stored minute into the windows that are made anew. */
+  restoreMinute({ version, startMs, tally }: MinuteDelta): void {
+    for (const { series, spec, isNew } of this.#series) {
+      if (isNew && 'every' in spec) series.restore(startMs, startMs + this.bucketMs, version, new Tally().merge(tally));
+    }
   }
 
   *open(): Iterable<{ readonly series: SeriesName; readonly window: OpenWindow }> {

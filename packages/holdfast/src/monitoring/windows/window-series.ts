@@ -36,14 +36,25 @@ export interface WindowSeries {
   closeUpTo(watermarkMs: number): readonly ClosedWindow[];
   closeAll(): readonly ClosedWindow[];
   open(): Iterable<OpenWindow>;
-  /** Puts back one version's share of a window that was open when the process stopped. */
+  /** Puts back one version's share, or a part of it, of a window that was open when the process stopped. */
   restore(startMs: number, endMs: number, version: number, tally: Tally): void;
   /** End of the latest closed window; rows before it are too late for a time window. Null before the first. */
   closedUpToMs: number | null;
 }
 
-export function windowSeries(spec: WindowSpec): WindowSeries {
-  return 'every' in spec ? new TimeSeries(spec.every) : new CountSeries(spec.rows);
+/** @param closedUpToMs up to where an earlier series, maybe of other windows, had closed */
+export function windowSeries(spec: WindowSpec, closedUpToMs: number | null): WindowSeries {
+  if ('rows' in spec) {
+    const series = new CountSeries(spec.rows);
+    series.closedUpToMs = closedUpToMs;
+    return series;
+  }
+  const series = new TimeSeries(spec.every);
+  if (closedUpToMs === null) return series;
+  // A new grid starts at its first line that the old one had not passed.
+  const line = windowStart(closedUpToMs, spec.every);
+  series.closedUpToMs = line === closedUpToMs ? line : line + spec.every;
+  return series;
 }
 
 class TimeSeries implements WindowSeries {
@@ -119,7 +130,10 @@ class TimeSeries implements WindowSeries {
   }
 
   restore(startMs: number, _endMs: number, version: number, tally: Tally): void {
-    this.windowFor(startMs)?.versions.set(version, tally);
+    const window = this.windowFor(startMs);
+    const before = window?.versions.get(version);
+    if (before === undefined) window?.versions.set(version, tally);
+    else before.merge(tally);
   }
 
   #findNextClose(): void {
