@@ -1,382 +1,492 @@
-// Requests per second and CPU per request of the product, against the same with recording and monitoring off, against
-// Fastify + onnxruntime-node with one run per request, and against the bare session called in a loop.
-import { type ChildProcess, fork, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+// What serving costs, variants side by side in one run: (A) Holdfast with everything on, (B) without recording and
+// monitoring, (C) Fastify + onnxruntime-node as a Node developer writes it by hand, (D) the bare session in a loop at
+// the batch size that A reached. Requests of one row; JSON and binary tensors; 1, 32 and 128 keep-alive connections.
+// Prints requests per second and CPU microseconds per request of all server processes, and exits with 1 when a bar is
+// missed. Variants take turns in rounds and medians are shown.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { HoldfastClient } from '@holdfast/api';
-import { z } from 'zod';
-import type { LoadOrder, LoadResult } from './serving-load.ts';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { HoldfastProcess, runCli, temporaryFolder } from '../test/e2e/holdfast-process.ts';
+import { LoadClient, type LoadResult } from './load-client.ts';
 
-const { values } = parseArgs({
+const { values: options } = parseArgs({
   options: {
     seconds: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '3' },
-    connections: { type: 'string', default: '1,32,128' },
-    models: { type: 'string', default: 'mlp,flight-delay' },
-    formats: { type: 'string', default: 'json,binary' },
+    only: { type: 'string' },
+    quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
   },
 });
-if (values.help) {
-  console.log(
-    'serving.ts [--seconds 3] [--rounds 3] [--connections 1,32,128] [--models mlp,flight-delay] [--formats json,binary] [--json]',
-  );
-  process.exit(0);
-}
-const seconds = Number(values.seconds);
-const rounds = Number(values.rounds);
-const here = import.meta.dirname;
-/** Linux counts CPU time in ticks of 10 ms. */
-const tickUs = 10_000;
+const seconds = options.quick ? 1 : Number(options.seconds);
+const rounds = options.quick ? 1 : Number(options.rounds);
+const connectionCounts = options.quick ? [32] : [1, 32, 128];
+const encodings = ['json', 'binary'] as const;
+type Encoding = (typeof encodings)[number];
 
-interface Input {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly datatype: 'FP32' | 'BYTES';
-  readonly data: readonly (number | string)[];
-}
+const bars = { connections: 32, cpuOverUnwatched: 1.15, requestsOverHandWritten: 2 };
+/** Each process runs this many requests of each encoding before anything is measured. */
+const warmUpRequests = 6000;
+/** Linux counts the CPU time of other processes in ticks of 10 ms. */
+const tickUs = 10_000;
+/** A watcher with nothing to do uses at most this many ticks in a second. */
+const idleTicks = 2;
+const settleTimeoutMs = 10_000;
+
+const repository = join(import.meta.dirname, '..');
+
+/** One row: the values of each input. */
+type Row = Readonly<Record<string, readonly (number | string)[]>>;
 
 interface Subject {
   readonly name: string;
-  readonly modelPath: string;
-  /** Requests of one row each. */
-  readonly requests: readonly { readonly inputs: readonly Input[] }[];
+  readonly modelFile: string;
+  readonly rows: readonly Row[];
 }
 
-/** mulberry32: the same inputs in every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+let seed = 1;
+/** Repeatable numbers from 0 to 1. */
+function uniform(): number {
+  seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+  return seed / 4_294_967_296;
 }
 
 function mlp(): Subject {
-  const random = seeded(7);
+  const features = (): number[] => Array.from({ length: 30 }, () => Math.round(uniform() * 1e4) / 1e4);
   return {
     name: 'mlp',
-    modelPath: join(here, '../packages/holdfast/src/runtime/fixtures/mlp-30-64-1.onnx'),
-    requests: Array.from({ length: 256 }, () => ({
-      inputs: [
-        {
-          name: 'features',
-          shape: [1, 30],
-          datatype: 'FP32' as const,
-          data: Array.from({ length: 30 }, () => Math.round(random() * 1e6) / 1e5),
-        },
-      ],
-    })),
+    modelFile: join(repository, 'packages/holdfast/src/runtime/fixtures/mlp-30-64-1.onnx'),
+    rows: Array.from({ length: 5000 }, () => ({ features: features() })),
   };
 }
 
-const flightSchema = z.array(z.record(z.string(), z.union([z.number(), z.string()])));
-
-function flights(): Subject {
-  const folder = join(here, '../examples/flight-delay');
-  const rows = flightSchema.parse(JSON.parse(readFileSync(join(folder, 'reference.json'), 'utf8'))).slice(0, 256);
+function flight(): Subject {
+  const folder = join(repository, 'examples/flight-delay');
+  const known: Record<string, number | string>[] = JSON.parse(readFileSync(join(folder, 'reference.json'), 'utf8'));
+  const row = (): Row => {
+    const flight = known[Math.floor(uniform() * known.length)]!;
+    const inputs = Object.entries(flight).filter(([name]) => name !== 'probability');
+    return Object.fromEntries(inputs.map(([name, value]) => [name, [value]]));
+  };
   return {
-    name: 'flight-delay',
-    modelPath: join(folder, 'model.onnx'),
-    requests: rows.map(row => ({
-      inputs: Object.entries(row)
-        .filter(([name]) => name !== 'probability')
-        .map(([name, value]) => ({
-          name,
-          shape: [1, 1],
-          datatype: typeof value === 'string' ? ('BYTES' as const) : ('FP32' as const),
-          data: [value],
-        })),
-    })),
+    name: 'flight',
+    modelFile: join(folder, 'model.onnx'),
+    rows: Array.from({ length: 5000 }, row),
   };
 }
 
-function bytesOf({ datatype, data }: Input): Buffer {
-  if (datatype === 'FP32') return Buffer.from(Float32Array.from(data, Number).buffer);
-  return Buffer.concat(
-    data.flatMap(text => {
-      const length = Buffer.alloc(4);
-      length.writeUInt32LE(Buffer.byteLength(String(text)));
-      return [length, Buffer.from(String(text))];
+function feedsOf(rows: readonly Row[]): Record<string, Tensor> {
+  const feeds: Record<string, Tensor> = {};
+  for (const [name, first] of Object.entries(rows[0]!)) {
+    const shape = [rows.length, first.length];
+    const all = rows.flatMap(row => row[name]!);
+    feeds[name] =
+      typeof first[0] === 'string'
+        ? new Tensor('string', all.map(String), shape)
+        : new Tensor('float32', Float32Array.from(all, Number), shape);
+  }
+  return feeds;
+}
+
+/** Inputs and outputs of all rows as a CSV file: a baseline for drift and prediction drift. */
+async function baselineOf(rows: readonly Row[], session: InferenceSession): Promise<string> {
+  const feeds = feedsOf(rows);
+  const tensors = Object.entries({ ...feeds, ...(await session.run(feeds)) });
+  const columns = tensors.flatMap(([name, { data, size }]) => {
+    const width = size / rows.length;
+    return Array.from({ length: width }, (_, at) => ({
+      title: width === 1 ? name : `${name}[${at}]`,
+      at: (row: number): string => String(data[row * width + at]),
+    }));
+  });
+  const lines = rows.map((_, row) => columns.map(column => column.at(row)).join(','));
+  return `${columns.map(column => column.title).join(',')}\n${lines.join('\n')}\n`;
+}
+
+function textBytes(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}
+
+function bodyOf(row: Row, encoding: Encoding): { headers: string; body: Buffer } {
+  const inputs = Object.entries(row).map(([name, data]) => {
+    const isText = typeof data[0] === 'string';
+    const bytes = isText
+      ? Buffer.concat(data.map(value => textBytes(String(value))))
+      : Buffer.from(Float32Array.from(data, Number).buffer);
+    return { name, shape: [1, data.length], datatype: isText ? 'BYTES' : 'FP32', data, bytes };
+  });
+  if (encoding === 'json') {
+    const body = JSON.stringify({ inputs: inputs.map(({ bytes: _, ...input }) => input) });
+    return { headers: 'content-type: application/json\r\n', body: Buffer.from(body) };
+  }
+  const head = Buffer.from(
+    JSON.stringify({
+      inputs: inputs.map(({ data: _, bytes, ...input }) => ({
+        ...input,
+        parameters: { binary_data_size: bytes.length },
+      })),
+      parameters: { binary_data_output: true },
     }),
   );
+  return {
+    headers: `content-type: application/octet-stream\r\ninference-header-content-length: ${head.length}\r\n`,
+    body: Buffer.concat([head, ...inputs.map(({ bytes }) => bytes)]),
+  };
 }
 
-function httpRequest(model: string, headers: readonly string[], body: Buffer): string {
-  const head = [
-    `POST /v2/models/${model}/infer HTTP/1.1`,
-    'Host: 127.0.0.1',
-    'User-Agent: bench',
-    'Accept: */*',
-    ...headers,
-    `Content-Length: ${body.length}`,
-  ];
-  return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body]).toString('base64');
-}
-
-function asJson({ name, requests }: Subject): string[] {
-  return requests.map(request =>
-    httpRequest(name, ['Content-Type: application/json'], Buffer.from(JSON.stringify(request))),
-  );
-}
-
-function asBinary({ name, requests }: Subject): string[] {
-  return requests.map(({ inputs }) => {
-    const tensors = inputs.map(bytesOf);
-    const described = inputs.map(({ data: _, ...input }, i) => ({
-      ...input,
-      parameters: { binary_data_size: tensors[i]!.length },
-    }));
-    const json = Buffer.from(JSON.stringify({ inputs: described, parameters: { binary_data_output: true } }));
-    const headers = ['Content-Type: application/octet-stream', `Inference-Header-Content-Length: ${json.length}`];
-    return httpRequest(name, headers, Buffer.concat([json, ...tensors]));
+function requestsOf(rows: readonly Row[], encoding: Encoding): Buffer[] {
+  return rows.slice(0, 256).map(row => {
+    const { headers, body } = bodyOf(row, encoding);
+    const head = `POST /v2/models/model/infer HTTP/1.1\r\nhost: 127.0.0.1\r\n${headers}content-length: ${body.length}\r\n\r\n`;
+    return Buffer.concat([Buffer.from(head), body]);
   });
 }
 
-/** A server under test, with the processes whose CPU it takes. */
-interface Server {
+/** User and system time of a process so far; 0 when it is gone. */
+function ticksOf(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+    return Number(fields[11]) + Number(fields[12]);
+  } catch {
+    return 0;
+  }
+}
+
+/** CPU ticks of a server's processes, by kind. */
+type Ticks = Readonly<Record<string, number>>;
+
+/** A server under load. */
+interface Variant extends AsyncDisposable {
   readonly name: string;
   readonly port: number;
-  readonly pids: readonly { readonly kind: string; readonly pid: number }[];
+  ticks(): Ticks;
+  /** Resolves when work that the requests left behind is done. */
+  settle(): Promise<void>;
+  /** Rows and runs of the model so far; undefined where each request is a run. */
+  batches(): Promise<{ rows: number; runs: number } | undefined>;
 }
 
-function cpuUs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * tickUs;
-}
-
-const environment = { ...process.env, ORT_DISABLE_TELEMETRY: '1' };
-
-function child(file: string): ChildProcess {
-  return fork(join(here, file), [], { execArgv: ['--conditions=source'], env: environment });
-}
-
-function ask<T>(process: ChildProcess, schema: z.ZodType<T>, order: object): Promise<T> {
-  return new Promise((resolve, reject) => {
-    process.once('message', message => resolve(schema.parse(message)));
-    process.once('exit', code => reject(new Error(`ended with ${code}`)));
-    process.send(order);
-  });
-}
-
-const loadResultSchema: z.ZodType<LoadResult> = z.object({
-  answered: z.number(),
-  failed: z.number(),
-  seconds: z.number(),
-  p50Ms: z.number(),
-  p99Ms: z.number(),
-});
-
-async function startHoldfast(
-  name: string,
-  folder: string,
-  subjects: readonly Subject[],
-  isWatched: boolean,
-): Promise<Server & AsyncDisposable> {
-  const off = { enabled: false };
-  const config = {
-    recording: { enabled: isWatched },
-    ...(isWatched
-      ? {}
-      : { defaults: { monitors: { drift: off, quality: off, performance: off, serviceLevel: off, volume: off } } }),
-    models: Object.fromEntries(subjects.map(({ name: model, modelPath }) => [model, { file: modelPath }])),
-  };
-  const configPath = join(folder, `${name}.yaml`);
-  writeFileSync(configPath, JSON.stringify(config));
-  const main = join(here, '../packages/holdfast/src/main.ts');
-  const args = ['--conditions=source', main, 'up', '--json', '--port', '0', '--console-port', '0'];
-  const process_ = spawn(process.execPath, [...args, '--data', join(folder, name), '--config', configPath], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: environment,
-  });
-  const line = await new Promise<string>((resolve, reject) => {
-    let text = '';
-    process_.stdout.setEncoding('utf8').on('data', (part: string) => {
-      text += part;
-      if (text.includes('\n')) resolve(text.slice(0, text.indexOf('\n')));
-    });
-    process_.once('exit', code => reject(new Error(`holdfast up ended with ${code}`)));
-  });
-  const ready = z.object({ inferenceUrl: z.string(), consoleUrl: z.string() }).parse(JSON.parse(line));
-  const status = await new HoldfastClient(ready.consoleUrl).call('status', {});
+async function startHoldfast(subject: Subject, baselineCsv: string | undefined): Promise<Variant> {
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(temporaryFolder()).path;
+  const config = join(folder, 'holdfast.yaml');
+  // Segments are sealed soon after they are written, so that a measured stretch of load includes its own sealing.
+  writeFileSync(config, `recording: ${baselineCsv === undefined ? '{ enabled: false }' : '{ sealAfter: 3s }'}\n`);
+  const data = join(folder, 'data');
+  const holdfast = stack.use(await HoldfastProcess.up(['--config', config, '--data', data]));
+  const deploy = ['deploy', subject.modelFile, '--name', 'model', '--data', data];
+  if (baselineCsv !== undefined) {
+    const baseline = join(folder, 'baseline.csv');
+    writeFileSync(baseline, baselineCsv);
+    deploy.push('--baseline', baseline);
+  }
+  const deployed = await runCli(...deploy);
+  if (deployed.code !== 0) throw new Error(`deploy failed: ${deployed.stderr}`);
+  const { processes } = await holdfast.control.call('status', {});
+  const pids = processes.map(({ kind, pid }) => ({ kind, pid }));
+  const watcher = pids.find(({ kind }) => kind === 'watcher')?.pid ?? 0;
+  const unsealed = (): boolean =>
+    readdirSync(join(data, 'log'), { recursive: true }).some(file => /\.predictions\.(open|log)$/.test(String(file)));
+  const { inferenceUrl } = holdfast.ready;
+  const lifetime = stack.move();
   return {
-    name,
-    port: Number(new URL(ready.inferenceUrl).port),
-    pids: status.processes.map(({ kind, pid }) => ({ kind, pid })),
+    name: baselineCsv === undefined ? 'unwatched' : 'holdfast',
+    port: Number(new URL(inferenceUrl).port),
+    ticks: () => {
+      const ticks: Record<string, number> = {};
+      for (const { kind, pid } of pids) ticks[kind] = (ticks[kind] ?? 0) + ticksOf(pid);
+      return ticks;
+    },
+    settle: async () => {
+      if (baselineCsv === undefined) return;
+      const end = performance.now() + settleTimeoutMs;
+      for (let before = ticksOf(watcher); performance.now() < end; ) {
+        await pause(1000);
+        const now = ticksOf(watcher);
+        if (now - before <= idleTicks && !unsealed()) return;
+        before = now;
+      }
+    },
+    batches: async () => {
+      const text = await (await fetch(`${inferenceUrl}/metrics`)).text();
+      const total = (metric: string): number =>
+        Array.from(text.matchAll(new RegExp(`^${metric}\\{[^}]*\\} (\\d+)`, 'gm')), ([, value]) =>
+          Number(value),
+        ).reduce((sum, value) => sum + value, 0);
+      return { rows: total('nv_inference_count'), runs: total('nv_inference_exec_count') };
+    },
+    [Symbol.asyncDispose]: () => lifetime.disposeAsync(),
+  };
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  const line = Promise.withResolvers<string>();
+  let said = '';
+  child.stdout?.setEncoding('utf8').on('data', text => {
+    said += text;
+    if (said.includes('\n')) line.resolve(said.trim());
+  });
+  child.once('exit', code => line.reject(new Error(`the hand-written server ended with ${code}`)));
+  return line.promise;
+}
+
+async function startHandWritten(subject: Subject): Promise<Variant> {
+  const program = join(import.meta.dirname, 'hand-written-server.ts');
+  const child = spawn(process.execPath, [program, subject.modelFile], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const left = new Promise<void>(resolve => child.once('exit', () => resolve()));
+  const port = Number(await firstLine(child));
+  return {
+    name: 'by hand',
+    port,
+    ticks: () => ({ server: ticksOf(child.pid ?? 0) }),
+    settle: async () => {},
+    batches: async () => undefined,
     [Symbol.asyncDispose]: async () => {
-      process_.removeAllListeners('exit');
-      const ended = new Promise(resolve => process_.once('exit', resolve));
-      process_.kill('SIGTERM');
-      await ended;
+      child.stdin?.end();
+      await left;
     },
   };
 }
 
 interface Sample {
-  readonly perSecond: number;
-  readonly cpuUs: number;
-  readonly byKind: Readonly<Record<string, number>>;
+  readonly requestsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  readonly failed: number;
+  /** CPU microseconds per request, by kind of process. */
+  readonly cpuUs: Readonly<Record<string, number>>;
+  readonly totalCpuUs: number;
+  readonly rowsPerRun: number;
 }
 
-async function measure(
-  loader: ChildProcess,
-  server: Server,
-  connections: number,
-  requests: readonly string[],
-  forSeconds: number,
-): Promise<Sample> {
-  const before = server.pids.map(({ pid }) => cpuUs(pid));
-  const order: LoadOrder = { port: server.port, connections, seconds: forSeconds, requests: [...requests] };
-  const result = await ask(loader, loadResultSchema, order);
-  const spent = server.pids.map(({ kind, pid }, i) => ({ kind, us: (cpuUs(pid) - before[i]!) / result.answered }));
-  const byKind: Record<string, number> = {};
-  for (const { kind, us } of spent) byKind[kind] = (byKind[kind] ?? 0) + us;
+/** The watcher is read when it has settled; the other processes when the last answer is there and synced. */
+async function measure(variant: Variant, load: () => Promise<LoadResult>): Promise<Sample> {
+  const batchesBefore = await variant.batches();
+  const before = variant.ticks();
+  const { requests, elapsedMs, p50Ms, p99Ms } = await load();
+  await pause(150);
+  const served = variant.ticks();
+  await variant.settle();
+  const settled = variant.ticks();
+  const batches = await variant.batches();
+  const cpuUs: Record<string, number> = {};
+  for (const kind of Object.keys(before)) {
+    const after = kind === 'watcher' ? settled : served;
+    cpuUs[kind] = ((after[kind]! - before[kind]!) * tickUs) / requests;
+  }
+  const rowsPerRun =
+    batches && batchesBefore ? (batches.rows - batchesBefore.rows) / (batches.runs - batchesBefore.runs) : 1;
   return {
-    perSecond: result.answered / result.seconds,
-    cpuUs: spent.reduce((sum, { us }) => sum + us, 0),
-    byKind,
-    p50Ms: result.p50Ms,
-    p99Ms: result.p99Ms,
-    failed: result.failed,
+    requestsPerSecond: (requests * 1000) / elapsedMs,
+    p50Ms,
+    p99Ms,
+    cpuUs,
+    totalCpuUs: Object.values(cpuUs).reduce((sum, us) => sum + us, 0),
+    rowsPerRun,
   };
+}
+
+/** CPU microseconds per row of the bare session in this process. */
+async function bareLoop(session: InferenceSession, rows: readonly Row[], batch: number): Promise<number> {
+  const feeds = feedsOf(rows.slice(0, batch));
+  const runFor = async (ms: number): Promise<number> => {
+    let runs = 0;
+    for (const end = performance.now() + ms; performance.now() < end; runs++) await session.run(feeds);
+    return runs;
+  };
+  await runFor(200);
+  const before = process.cpuUsage();
+  const runs = await runFor(500);
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / (runs * batch);
 }
 
 function median(samples: readonly number[]): number {
   const sorted = [...samples].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return sorted[sorted.length >> 1] ?? Number.NaN;
 }
 
 function medianSample(samples: readonly Sample[]): Sample {
-  const of = (pick: (sample: Sample) => number): number => median(samples.map(pick));
-  const kinds = Object.keys(samples[0]!.byKind);
+  const of = (key: 'requestsPerSecond' | 'p50Ms' | 'p99Ms' | 'totalCpuUs' | 'rowsPerRun'): number =>
+    median(samples.map(sample => sample[key]));
+  const kinds = Object.keys(samples[0]?.cpuUs ?? {});
   return {
-    perSecond: of(sample => sample.perSecond),
-    cpuUs: of(sample => sample.cpuUs),
-    byKind: Object.fromEntries(kinds.map(kind => [kind, of(sample => sample.byKind[kind] ?? 0)])),
-    p50Ms: of(sample => sample.p50Ms),
-    p99Ms: of(sample => sample.p99Ms),
-    failed: samples.reduce((sum, sample) => sum + sample.failed, 0),
+    requestsPerSecond: of('requestsPerSecond'),
+    p50Ms: of('p50Ms'),
+    p99Ms: of('p99Ms'),
+    totalCpuUs: of('totalCpuUs'),
+    rowsPerRun: of('rowsPerRun'),
+    cpuUs: Object.fromEntries(kinds.map(kind => [kind, median(samples.map(sample => sample.cpuUs[kind] ?? 0))])),
   };
 }
 
-async function meanBatch(port: number, model: string): Promise<{ readonly rows: number; readonly runs: number }> {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  const read = (name: string): number =>
-    Number(new RegExp(`^${name}\\{model="${model}",[^}]*\\} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
-  return { rows: read('nv_inference_count'), runs: read('nv_inference_exec_count') };
-}
-
-function format(value: number, digits = 0): string {
-  return value.toLocaleString('en', { maximumFractionDigits: digits, minimumFractionDigits: digits });
-}
-
-interface Row {
+interface Cell {
   readonly model: string;
-  readonly format: string;
+  readonly encoding: Encoding;
   readonly connections: number;
-  readonly on: Sample;
-  readonly off: Sample;
-  readonly fastify: Sample;
-  readonly batch: number;
-  /** CPU microseconds per row of the bare session at that batch size. */
+  readonly holdfast: Sample;
+  readonly unwatched: Sample;
+  readonly byHand: Sample;
+  /** CPU microseconds per row. */
   readonly bareUs: number;
 }
 
-async function run(folder: string): Promise<Row[]> {
-  await using stack = new AsyncDisposableStack();
-  const wanted = new Set(values.models.split(','));
-  const subjects = [mlp(), flights()].filter(({ name }) => wanted.has(name));
-  const on = stack.use(await startHoldfast('on', folder, subjects, true));
-  const off = stack.use(await startHoldfast('off', folder, subjects, false));
-  const loader = child('serving-load.ts');
-  stack.defer(() => loader.disconnect());
-  const rows: Row[] = [];
-  for (const subject of subjects) {
-    await using peers = new AsyncDisposableStack();
-    const peer = child('serving-peer.ts');
-    peers.defer(() => peer.disconnect());
-    const port = await ask(peer, z.number(), { kind: 'serve', modelPath: subject.modelPath });
-    const fastify: Server = { name: 'fastify', port, pids: [{ kind: 'fastify', pid: peer.pid! }] };
-    for (const kind of values.formats.split(',')) {
-      const requests = kind === 'json' ? asJson(subject) : asBinary(subject);
-      const servers = [on, off, fastify];
-      for (const server of servers) await measure(loader, server, 32, requests, 2);
-      for (const connections of values.connections.split(',').map(Number)) {
-        const samples = new Map<Server, Sample[]>(servers.map(server => [server, []]));
-        const before = await meanBatch(on.port, subject.name);
-        for (let round = 0; round < rounds; round++) {
-          // Rounds are interleaved and start with another server each time: the machine's mood hits all alike.
-          for (let i = 0; i < servers.length; i++) {
-            const server = servers[(i + round) % servers.length]!;
-            samples.get(server)!.push(await measure(loader, server, connections, requests, seconds));
-          }
-        }
-        const after = await meanBatch(on.port, subject.name);
-        const batch = (after.rows - before.rows) / (after.runs - before.runs);
-        const order = { kind: 'loop', batch: Math.max(1, Math.round(batch)), seconds: 1, request: subject.requests[0] };
-        const bareUs = await ask(peer, z.number(), order);
-        rows.push({
-          model: subject.name,
-          format: kind,
-          connections,
-          on: medianSample(samples.get(on)!),
-          off: medianSample(samples.get(off)!),
-          fastify: medianSample(samples.get(fastify)!),
-          batch,
-          bareUs,
-        });
-      }
-    }
+/** Every variant must give the same numbers, or the comparison means nothing. */
+async function checkSameAnswers(variants: readonly Variant[], row: Row): Promise<void> {
+  const answers = [];
+  for (const { port } of variants) {
+    const { body } = bodyOf(row, 'json');
+    const response = await fetch(`http://127.0.0.1:${port}/v2/models/model/infer`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: new Uint8Array(body),
+    });
+    const { outputs }: { outputs: { name: string; data: number[] }[] } = JSON.parse(await response.text());
+    answers.push(JSON.stringify(outputs.map(({ name, data }) => [name, ...data.map(value => Math.fround(value))])));
   }
-  return rows;
+  if (new Set(answers).size !== 1) throw new Error(`the variants answer differently: ${answers.join(' ')}`);
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
-try {
-  const rows = await run(folder);
-  if (values.json) console.log(JSON.stringify(rows));
-  else {
-    console.log(
-      `Medians of ${rounds} interleaved rounds of ${seconds} s; CPU in microseconds per request, all processes of a server together.`,
-    );
-    console.table(
-      rows.map(({ model, format: wire, connections, on, off, fastify, batch, bareUs }) => ({
-        model,
-        wire,
-        connections,
-        'req/s': format(on.perSecond),
-        'req/s off': format(off.perSecond),
-        'req/s Fastify': format(fastify.perSecond),
-        'req/s : Fastify': (on.perSecond / fastify.perSecond).toFixed(2),
-        CPU: format(on.cpuUs),
-        'CPU off': format(off.cpuUs),
-        'CPU on : off': (on.cpuUs / off.cpuUs).toFixed(2),
-        'CPU Fastify': format(fastify.cpuUs),
-        'batch rows': format(batch, 1),
-        'bare CPU/row': format(bareUs, 1),
-        'p50 ms': format(on.p50Ms, 2),
-        'p99 ms': format(on.p99Ms, 2),
-        'p99 Fastify': format(fastify.p99Ms, 2),
-        failed: on.failed + off.failed + fastify.failed,
-      })),
-    );
-    console.log('CPU per request by process, recording and monitoring on / off:');
-    for (const { model, format: wire, connections, on, off } of rows) {
-      const parts = Object.keys(on.byKind).map(
-        kind => `${kind} ${format(on.byKind[kind]!, 1)} / ${format(off.byKind[kind] ?? 0, 1)}`,
-      );
-      console.log(`  ${model} ${wire} ${connections}: ${parts.join(', ')}`);
+async function compare(subject: Subject, client: LoadClient): Promise<Cell[]> {
+  await using stack = new AsyncDisposableStack();
+  const session = await InferenceSession.create(subject.modelFile, { intraOpNumThreads: 1, interOpNumThreads: 1 });
+  stack.defer(() => session.release());
+  const holdfast = stack.use(await startHoldfast(subject, await baselineOf(subject.rows, session)));
+  const unwatched = stack.use(await startHoldfast(subject, undefined));
+  const byHand = stack.use(await startHandWritten(subject));
+  const variants = [holdfast, unwatched, byHand];
+  await checkSameAnswers(variants, subject.rows[0]!);
+  for (const encoding of encodings) {
+    const requests = requestsOf(subject.rows, encoding);
+    for (const { port } of variants) {
+      const load = { port, requests, seconds: 0 };
+      await client.run({ ...load, connections: 32, minimumRequests: warmUpRequests });
+      await client.run({ ...load, connections: 1, minimumRequests: 500 });
     }
   }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+  await holdfast.settle();
+  const cells: Cell[] = [];
+  for (const encoding of encodings) {
+    const requests = requestsOf(subject.rows, encoding);
+    for (const connections of connectionCounts) {
+      const samples = new Map(variants.map(variant => [variant, [] as Sample[]]));
+      const bare: number[] = [];
+      for (let round = 0; round < rounds; round++) {
+        const turns = variants.map((_, i) => variants[(i + round) % variants.length]!);
+        for (const variant of turns) {
+          const load = { port: variant.port, requests, connections, seconds, minimumRequests: 1 };
+          samples.get(variant)?.push(await measure(variant, () => client.run(load)));
+        }
+        const rowsPerRun = samples.get(holdfast)?.at(-1)?.rowsPerRun ?? 1;
+        bare.push(await bareLoop(session, subject.rows, Math.max(1, Math.round(rowsPerRun))));
+      }
+      const of = (variant: Variant): Sample => medianSample(samples.get(variant) ?? []);
+      const cell = { holdfast: of(holdfast), unwatched: of(unwatched), byHand: of(byHand), bareUs: median(bare) };
+      cells.push({ model: subject.name, encoding, connections, ...cell });
+      process.stderr.write(`${subject.name} ${encoding} ${connections} measured\n`);
+    }
+  }
+  return cells;
 }
+
+interface Ratios {
+  readonly cpuOverUnwatched: number;
+  readonly requestsOverHandWritten: number;
+  readonly cpuOverHandWritten: number;
+  readonly cpuOverBare: number;
+}
+
+function ratiosOf({ holdfast, unwatched, byHand, bareUs }: Cell): Ratios {
+  return {
+    cpuOverUnwatched: holdfast.totalCpuUs / unwatched.totalCpuUs,
+    requestsOverHandWritten: holdfast.requestsPerSecond / byHand.requestsPerSecond,
+    cpuOverHandWritten: holdfast.totalCpuUs / byHand.totalCpuUs,
+    cpuOverBare: holdfast.totalCpuUs / bareUs,
+  };
+}
+
+function printTables(cells: readonly Cell[]): void {
+  console.log(
+    'A Holdfast, everything on; B recording and monitoring off; C Fastify + onnxruntime-node; D bare session',
+  );
+  console.log('requests per second; "cpu" is microseconds of all server processes per request');
+  console.table(
+    cells.map(cell => {
+      const { holdfast: a, unwatched: b, byHand: c, bareUs } = cell;
+      const ratios = ratiosOf(cell);
+      return {
+        cell: `${cell.model} ${cell.encoding} ${cell.connections}`,
+        'A/B cpu': ratios.cpuOverUnwatched.toFixed(2),
+        'A/C req/s': ratios.requestsOverHandWritten.toFixed(2),
+        'A/C cpu': ratios.cpuOverHandWritten.toFixed(2),
+        'A/D cpu': ratios.cpuOverBare.toFixed(1),
+        'A req/s': Math.round(a.requestsPerSecond),
+        'B req/s': Math.round(b.requestsPerSecond),
+        'C req/s': Math.round(c.requestsPerSecond),
+        'A cpu': Math.round(a.totalCpuUs),
+        'B cpu': Math.round(b.totalCpuUs),
+        'C cpu': Math.round(c.totalCpuUs),
+        'D cpu': bareUs.toFixed(1),
+      };
+    }),
+  );
+  console.log('where the CPU of A and B goes (microseconds per request), latency, rows per run of the model');
+  console.table(
+    cells.flatMap(cell =>
+      [cell.holdfast, cell.unwatched].map((sample, i) => ({
+        cell: `${'AB'[i]} ${cell.model} ${cell.encoding} ${cell.connections}`,
+        ...Object.fromEntries(Object.entries(sample.cpuUs).map(([kind, us]) => [kind, us.toFixed(1)])),
+        'p50 ms': sample.p50Ms.toFixed(2),
+        'p99 ms': sample.p99Ms.toFixed(2),
+        'rows/run': sample.rowsPerRun.toFixed(1),
+      })),
+    ),
+  );
+}
+
+interface BarResult {
+  readonly bar: string;
+  readonly measured: number;
+  readonly isMet: boolean;
+}
+
+function judge(cells: readonly Cell[]): BarResult[] {
+  return cells
+    .filter(cell => cell.connections === bars.connections)
+    .flatMap(cell => {
+      const { cpuOverUnwatched, requestsOverHandWritten } = ratiosOf(cell);
+      const at = `${cell.model} ${cell.encoding}, ${cell.connections} connections`;
+      return [
+        {
+          bar: `${at}: A/B CPU per request <= ${bars.cpuOverUnwatched}`,
+          measured: cpuOverUnwatched,
+          isMet: cpuOverUnwatched <= bars.cpuOverUnwatched,
+        },
+        {
+          bar: `${at}: A/C requests per second >= ${bars.requestsOverHandWritten}`,
+          measured: requestsOverHandWritten,
+          isMet: requestsOverHandWritten >= bars.requestsOverHandWritten,
+        },
+      ];
+    });
+}
+
+const subjects = [mlp, flight].filter(({ name }) => options.only === undefined || options.only === name);
+if (subjects.length === 0) throw new Error(`--only takes mlp or flight, not "${options.only}"`);
+using client = new LoadClient();
+const cells: Cell[] = [];
+for (const subject of subjects) cells.push(...(await compare(subject(), client)));
+const results = judge(cells);
+if (options.json) console.log(JSON.stringify({ cells, bars: results }));
+else {
+  printTables(cells);
+  for (const { bar, measured, isMet } of results) {
+    console.log(`${isMet ? 'pass' : 'MISS'}  ${bar}: ${measured.toFixed(2)}`);
+  }
+}
+if (results.some(({ isMet }) => !isMet)) process.exitCode = 1;
