@@ -1,5 +1,5 @@
 import type { MonitorsConfig, WindowSpec } from '../../config/index.ts';
-import type { ErrorCount, PredictionChunk } from '../../predlog/log-chunk.ts';
+import type { ErrorCount, PredictionChunk } from '../../predlog/index.ts';
 import { ProfileBatch } from '../profiles/batch.ts';
 import type { ColumnReader } from '../profiles/column-values.ts';
 import type { BaselineProfile } from '../profiles/reference.ts';
