@@ -52,6 +52,14 @@ test('a second process on the same data directory leaves at once and names the o
   expect(second.stderr).toContain(`process ${holdfast.pid} on`);
 });
 
+test('a port that somebody else has is named, and nothing is left running', async () => {
+  const other = join(folder.path, 'other');
+  const { port } = new URL(holdfast.ready.inferenceUrl);
+  const taken = await runCli('up', '--data', other, '--port', port, '--console-port', '0');
+  expect(taken.code).toBe(2);
+  expect(taken.stderr).toContain(`port ${port}`);
+});
+
 test('a recorded prediction can be exported with the ground truth that came before it, after it, and twice', async () => {
   expect((await holdfast.feedback('churn', [{ key: 'early', value: 1 }])).status).toBe(200);
   const ids: string[] = [];

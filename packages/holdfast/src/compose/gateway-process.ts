@@ -17,8 +17,11 @@ import { nullSink } from './null-sink.ts';
 import { processLog } from './process-log.ts';
 import { productVersion } from './product-version.ts';
 
-/** What a gateway process tells control: its room's messages, and runners that hang. */
-export type GatewayMessage = FromGateway | { readonly kind: 'hung'; readonly model: string; readonly socket: string };
+/** What a gateway process tells control: its room's messages, runners that hang, and why it cannot start. */
+export type GatewayMessage =
+  | FromGateway
+  | { readonly kind: 'hung'; readonly model: string; readonly socket: string }
+  | { readonly kind: 'failed'; readonly why: string };
 
 const reportEveryMs = 1000;
 const tell = (message: GatewayMessage): void => tellControl(message);
@@ -68,6 +71,11 @@ const gateway = await startGateway({
   ids: createPredictionIds({ instance, clock: systemClock }),
   log,
   serverVersion: productVersion(),
+}).catch((error: unknown) => {
+  tell({ kind: 'failed', why: error instanceof Error ? error.message : String(error) });
+  // What was said is still delivered, and then this process ends as if control had left.
+  process.disconnect();
+  return new Promise<never>(() => {});
 });
 lifetime.defer(() => gateway.drain());
 

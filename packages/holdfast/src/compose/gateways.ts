@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { ProcessStatus } from '@holdfast/api';
+import { fault, type ProcessStatus } from '@holdfast/api';
 import { z } from 'zod';
 import type { RoutingTargets } from '../rollout/index.ts';
 import type { GatewayReport, RoutingTable } from '../serving/index.ts';
@@ -23,7 +23,7 @@ export interface GatewaysOptions {
 
 /** The parent wrote the child, so only the discriminator is checked. */
 function isFromGateway(message: unknown): message is GatewayMessage {
-  return z.object({ kind: z.enum(['listening', 'routed', 'report', 'hung']) }).safeParse(message).success;
+  return z.object({ kind: z.enum(['listening', 'routed', 'report', 'hung', 'failed']) }).safeParse(message).success;
 }
 
 class GatewayProcess {
@@ -65,7 +65,9 @@ class GatewayProcess {
           this.child.markHealthy();
         } else if (message.kind === 'routed') this.#routed(message.generation);
         else if (message.kind === 'hung') options.onHung(message.model, message.socket);
-        else options.onReport(this.name, message.report);
+        else if (message.kind === 'failed') {
+          this.listening.reject(fault('bad_configuration', `${options.settings.host} port ${this.port}`, message.why));
+        } else options.onReport(this.name, message.report);
       },
     });
   }
@@ -108,7 +110,10 @@ export class Gateways implements RoutingTargets, AsyncDisposable {
   static async start(options: GatewaysOptions): Promise<Gateways> {
     const gateways = new Gateways(options);
     // The first one finds the port that the others share.
-    const port = await gateways.#add(options.settings.port);
+    const port = await gateways.#add(options.settings.port).catch(async (error: unknown) => {
+      await gateways[Symbol.asyncDispose]();
+      throw error;
+    });
     await Promise.all(Array.from({ length: options.count - 1 }, () => gateways.#add(port)));
     return gateways;
   }

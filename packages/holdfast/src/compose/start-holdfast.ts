@@ -16,13 +16,12 @@ import { ControlRoom } from './control-room.ts';
 import { openDataDirectory } from './data-directory.ts';
 import { EventBus } from './event-bus.ts';
 import { exampleCurl } from './example-request.ts';
-import { Gateways } from './gateways.ts';
 import { LiveTrafficMeter } from './live-traffic.ts';
 import { pageDirectory } from './page-directory.ts';
 import { processLog } from './process-log.ts';
 import { productVersion } from './product-version.ts';
+import { startGateways, startWatch } from './start-processes.ts';
 import { residentBytesOf } from './supervised-child.ts';
-import { Watch } from './watch.ts';
 import type { WatchedVersion } from './watch-messages.ts';
 
 const pulseMs = 1000;
@@ -87,41 +86,19 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
   await recoverLog(directory.log);
   const pool = stack.use(startRunnerPool({ runDirectory: directory.run, log }));
   const gateways = stack.use(
-    await Gateways.start({
-      count: workers,
-      settings: {
-        host: config.host,
-        port: config.port,
-        logDirectory: directory.log,
-        limits: config.limits,
-        recording: {
-          enabled: config.recording.enabled,
-          syncIntervalMs: config.recording.syncInterval,
-          bufferBytes: config.recording.bufferBytes,
-          segmentBytes: config.recording.segmentBytes,
-          segmentAgeMs: config.recording.sealAfter,
-        },
-      },
+    await startGateways({
+      config,
+      workers,
+      directory,
       log,
-      onReport: (gateway, report) => meter.report(gateway, report),
-      onEnd: gateway => meter.forget(gateway),
+      meter,
       onHung: (model, socket) => {
         const version = fleet.versionBehind(model, socket);
         if (version !== undefined) pool.replaceHung(model, version, socket);
       },
     }),
   );
-  const watch = stack.use(
-    new Watch({
-      settings: {
-        database: directory.watchDatabase,
-        logDirectory: directory.log,
-        retentionMs: config.recording.retention,
-      },
-      log,
-      onEvent: event => bus.emit(event),
-    }),
-  );
+  const watch = stack.use(startWatch({ config, directory, log, bus }));
   const tellWatcher = async (): Promise<void> => watch.watch(await watchedVersions(registry, blobs, configOf));
   const fleet = new Fleet({
     registry,

@@ -184,7 +184,11 @@ export async function startControlApi(options: ControlApiOptions): Promise<Contr
   });
   app.get('/healthz', async () => ({ live: true }));
   await servePage(app, options.pageDirectory);
-  await app.listen({ host: options.host, port: options.port });
+  await app.listen({ host: options.host, port: options.port }).catch(async (error: unknown) => {
+    await app.close();
+    const why = error instanceof Error ? error.message : String(error);
+    throw fault('bad_configuration', `${options.host} port ${options.port}`, why);
+  });
   const address = app.server.address() as AddressInfo;
   return { port: address.port, [Symbol.asyncDispose]: () => app.close() };
 }
