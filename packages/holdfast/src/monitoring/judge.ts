@@ -1,5 +1,6 @@
 import type { Verdict } from '@holdfast/api';
 import { createRng } from '@holdfast/stats';
+import type { Log } from '../telemetry/index.ts';
 import { type Calibration, calibrate } from './drift/calibrate.ts';
 import { driftColumns, hasEnoughRows } from './drift/judge-drift.ts';
 import type { Finding } from './finding.ts';
@@ -19,6 +20,7 @@ export interface JudgeOptions {
   readonly db: WatchDatabase;
   readonly truth: GroundTruth;
   readonly clock: () => number;
+  readonly log: Log;
   /** Of the draws that thresholds are learned with. */
   readonly seed: number;
   readonly entry: (model: string) => ModelEntry | undefined;
@@ -28,11 +30,15 @@ export interface JudgeOptions {
 
 /** Windows judged in one step, so that reading the log is never kept waiting for long. */
 const windowsPerStep = 20;
+/** Failures in a row after which a window is given up; a full disk needs some time to be emptied. */
+const mostFailures = 20;
 
 /** Judges closed windows, each exactly once, and scores their predictions again when ground truth arrives late. */
 export class Judge {
   readonly #options: JudgeOptions;
   readonly #scorer: PerformanceScorer;
+  /** How often judging a window failed, since it last did not. */
+  readonly #failures = new Map<string, number>();
 
   constructor(options: JudgeOptions) {
     this.#options = options;
@@ -49,10 +55,28 @@ export class Judge {
     for (let i = 0; i < windowsPerStep; i++) {
       const window = await nextUnjudged(this.#options.db, model => this.#options.entry(model)?.references);
       if (window === undefined) break;
-      await this.#judge(window);
+      await this.#judgeOrGiveUp(window);
       worked = true;
     }
     return (await this.#scorer.step()) || worked;
+  }
+
+  /** A window that cannot be judged again and again must not keep all later ones from being judged. */
+  async #judgeOrGiveUp(window: UnjudgedWindow): Promise<void> {
+    const { db, clock, log } = this.#options;
+    const { model, startMs, endMs, series } = window;
+    const key = `${model}/${series}/${startMs}/${endMs}`;
+    try {
+      await this.#judge(window);
+      this.#failures.delete(key);
+    } catch (error) {
+      const failures = (this.#failures.get(key) ?? 0) + 1;
+      this.#failures.set(key, failures);
+      if (failures < mostFailures) throw error;
+      log.error({ error, model, startMs, endMs, series }, 'watch.window_given_up');
+      await markJudged(db, window, clock());
+      this.#failures.delete(key);
+    }
   }
 
   async #judge(window: UnjudgedWindow): Promise<void> {

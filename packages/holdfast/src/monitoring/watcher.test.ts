@@ -395,3 +395,53 @@ test('when windows change, the open ones are made anew from what is stored', asy
     [4, 5, 180],
   ]);
 });
+
+test('a chunk that cannot be counted does not stop those after it', async () => {
+  await using db = await sampleDatabase();
+  const log = new SampleLog().predictions(sampleRows(2, 100, start, 100));
+  log.predictions(sampleRows(3, 100, start + 20_000, 100)).predictions(sampleRows(4, 100, start + 40_000, 100));
+  const broken = log.chunks[1]!;
+  log.chunks[1] = new Proxy(broken, {
+    get(target, name) {
+      if (name === 'columns') throw new Error('these bytes make no sense');
+      return Reflect.get(target, name);
+    },
+  });
+  const models = [sampleModel({ baseline })];
+  const watcher = await openWatcher({
+    db,
+    follower: log,
+    truth: new SampleTruth(),
+    models: () => models,
+    clock: () => start,
+    log: silent,
+    emit: () => {},
+  });
+  await expect(watcher.step()).rejects.toThrow('make no sense');
+  while (await watcher.step());
+  const { points } = await new MonitoringReader(db).traffic('sample', {}, 10);
+  expect(points).toMatchObject([{ rows: 200 }]);
+});
+
+test('a model that is removed takes all that was derived with it', async () => {
+  await using db = await sampleDatabase();
+  const log = new SampleLog().predictions(sampleRows(2, 1000, start, 36_000));
+  let models: readonly MonitoredModel[] = [sampleModel({ baseline }), { ...sampleModel({}), name: 'other' }];
+  const watcher = await openWatcher({
+    db,
+    follower: log,
+    truth: new SampleTruth(),
+    models: () => models,
+    clock: () => start,
+    log: silent,
+    emit: () => {},
+  });
+  while (await watcher.step());
+  const reader = new MonitoringReader(db);
+  expect(await reader.verdicts('sample', {})).not.toEqual([]);
+  models = models.slice(1);
+  while (await watcher.step());
+  const { progress, ...derived } = await dump(db);
+  expect(progress).toHaveLength(1);
+  for (const rows of Object.values(derived)) expect(rows).toEqual([]);
+});

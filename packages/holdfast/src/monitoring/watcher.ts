@@ -6,7 +6,7 @@ import { Judge } from './judge.ts';
 import { ModelEntry } from './model-entry.ts';
 import type { MonitoredModel } from './monitored-model.ts';
 import { nextReferenceId } from './store/reference-store.ts';
-import { minutesKeptMs, removeBefore, rollUpMinutes } from './store/roll-up.ts';
+import { forgetModel, minutesKeptMs, removeBefore, rollUpMinutes } from './store/upkeep.ts';
 import { loadProgress, pruneProgress, saveProgress, type WatchDatabase } from './store/watch-store.ts';
 
 /** Follows the prediction log and keeps everything that is derived from it. */
@@ -62,6 +62,10 @@ class LogWatcher implements Watcher {
   /** Where ground truth changed and the database does not say so yet. */
   #spans: readonly TruthSpan[] = [];
   #unknownSinceMs: number | undefined;
+  /** Versions that were waited for in vain. */
+  readonly #strangers = new Set<string>();
+  /** Chunks that could not be counted, by place. */
+  readonly #uncountable = new Set<string>();
   #sealedMs: number;
   #tidiedMs: number;
   #rolledMs = Number.NEGATIVE_INFINITY;
@@ -76,6 +80,7 @@ class LogWatcher implements Watcher {
       db: options.db,
       truth: options.truth,
       clock: options.clock,
+      log: options.log,
       seed: options.seed ?? 1,
       entry: model => this.#entries.get(model),
       versions: model => this.#models.filter(version => version.name === model),
@@ -121,7 +126,9 @@ class LogWatcher implements Watcher {
       this.#entries.set(name, await ModelEntry.load(this.#options.db, versions, () => this.#nextId++));
     }
     for (const name of this.#entries.keys()) if (!byName.has(name)) this.#entries.delete(name);
+    for (const name of before.keys()) if (!byName.has(name)) await forgetModel(this.#options.db, name);
     this.#models = models;
+    this.#strangers.clear();
   }
 
   /** Reads new chunks and stores what follows from them, with the progress, in one transaction. */
@@ -166,19 +173,31 @@ class LogWatcher implements Watcher {
   }
 
   #mustWait(chunks: readonly LogChunk[]): boolean {
-    if (chunks.every(chunk => chunk.kind !== 'predictions' || this.#isKnown(chunk))) return false;
+    const strangers = chunks.filter(chunk => chunk.kind === 'predictions' && !this.#isKnown(chunk)).map(nameOf);
+    if (strangers.every(name => this.#strangers.has(name))) return false;
     const now = this.#options.clock();
     this.#unknownSinceMs ??= now;
-    return now - this.#unknownSinceMs < unknownPatienceMs;
+    if (now - this.#unknownSinceMs < unknownPatienceMs) return true;
+    for (const name of strangers) this.#strangers.add(name);
+    return false;
   }
 
   #isKnown(chunk: PredictionChunk): boolean {
     return this.#entries.get(chunk.model)?.version(chunk.version) !== undefined;
   }
 
+  /** A chunk that cannot be counted is passed over the next time: the log goes on after it. */
   #add(chunk: LogChunk): void {
-    if (chunk.kind === 'predictions') this.#addPredictions(chunk);
-    else if (chunk.kind === 'errors') this.#addErrors(chunk);
+    const place = `${chunk.place.segment}/${chunk.place.offset}`;
+    if (this.#uncountable.has(place)) return;
+    try {
+      if (chunk.kind === 'predictions') this.#addPredictions(chunk);
+      else if (chunk.kind === 'errors') this.#addErrors(chunk);
+    } catch (error) {
+      this.#uncountable.add(place);
+      this.#options.log.error({ error, place }, 'watch.chunk_passed_over');
+      throw error;
+    }
   }
 
   #addPredictions(chunk: PredictionChunk): void {
@@ -236,6 +255,10 @@ class LogWatcher implements Watcher {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#entries.clear();
   }
+}
+
+function nameOf(chunk: LogChunk): string {
+  return chunk.kind === 'predictions' ? `${chunk.model}/${chunk.version}` : '';
 }
 
 /** The progress after these chunks. */

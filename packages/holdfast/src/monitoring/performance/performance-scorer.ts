@@ -32,8 +32,8 @@ export interface ScoredWindow {
   readonly findings: readonly Finding[];
 }
 
-/** Windows scored again in one step. */
-const rescoresPerStep = 10;
+/** Windows looked at in one step, so that reading the log is never kept waiting for long. */
+const rescoresPerStep = 20;
 /** A window is not scored again within this many times what scoring it costs, nor within `restMs`. */
 const costFactor = 10;
 const restMs = 2000;
@@ -109,11 +109,14 @@ export class PerformanceScorer {
   async step(): Promise<boolean> {
     const { db, clock, versions, emit } = this.#options;
     let worked = false;
-    for (const due of await dueRescores(db, rescoresPerStep * 4)) {
+    for (const due of await dueRescores(db, rescoresPerStep)) {
       const key = `${due.model}/${due.version}/${due.startMs}/${due.endMs}`;
       if (clock() < (this.#notBefore.get(key) ?? 0)) continue;
       const watched = versions(due.model).find(one => one.version === due.version);
-      if (watched === undefined) continue;
+      if (watched === undefined) {
+        await clearRescore(db, due);
+        continue;
+      }
       const startedMs = clock();
       const scored = await this.#scoreVersion(watched, due.startMs, due.endMs);
       const verdicts = await db.transaction().execute(async transaction => {

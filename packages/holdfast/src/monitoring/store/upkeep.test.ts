@@ -3,7 +3,7 @@ import { versionReference } from '../profiles/version-reference.ts';
 import { sampleBaseline, sampleDatabase, sampleRows } from '../sample-log.ts';
 import { Tally } from '../windows/tally.ts';
 import { saveReference } from './reference-store.ts';
-import { removeBefore, rollUpMinutes } from './roll-up.ts';
+import { removeBefore, rollUpMinutes } from './upkeep.ts';
 import { decodeTally, saveMinutes } from './watch-store.ts';
 
 const hourMs = 3_600_000;

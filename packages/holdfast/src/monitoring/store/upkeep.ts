@@ -92,3 +92,24 @@ export async function removeBefore(db: WatchDatabase, model: string, beforeMs: n
       .execute();
   });
 }
+
+/** Removes everything about a model, so that another one of its name starts afresh. */
+export async function forgetModel(db: WatchDatabase, model: string): Promise<void> {
+  await db.transaction().execute(async transaction => {
+    const references = transaction.selectFrom('watch_reference').select('id').where('model', '=', model);
+    await transaction.deleteFrom('watch_calibration').where('reference_id', 'in', references).execute();
+    for (const table of tablesByModel) await transaction.deleteFrom(table).where('model', '=', model).execute();
+  });
+}
+
+const tablesByModel = [
+  'watch_model',
+  'watch_reference',
+  'watch_learning',
+  'watch_minute',
+  'watch_open',
+  'watch_window',
+  'watch_verdict',
+  'watch_performance',
+  'watch_rescore',
+] as const;
