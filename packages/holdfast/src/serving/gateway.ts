@@ -6,6 +6,7 @@ import { type ServingClock, systemClock } from './clock.ts';
 import { Feedback, matchFeedback, refuseFeedback } from './feedback/feedback.ts';
 import { Exchange, type ListenerState, type Reply } from './http/exchange.ts';
 import { listen, portOf } from './http/listener.ts';
+import { BodyReader } from './large-body/body-reader.ts';
 import { ServingMetrics } from './metrics.ts';
 import type { PredictionIds } from './prediction-id.ts';
 import { PredictionPath } from './prediction-path.ts';
@@ -106,6 +107,7 @@ class HttpGateway implements Gateway {
   readonly #oip: OipRest;
   readonly #tfs: TfsRest;
   readonly #feedback: Feedback;
+  readonly #bodies: BodyReader;
   readonly #routes = new Map<string, Route>();
   #server: Server | undefined;
   #port = 0;
@@ -133,14 +135,17 @@ class HttpGateway implements Gateway {
     this.#clock = clock;
     this.#traffic = traffic;
     this.#metrics = metrics;
+    const bodies = new BodyReader();
+    this.#bodies = bodies;
     this.#oip = new OipRest({
+      bodies,
       path,
       traffic,
       serverVersion: options.serverVersion ?? '0.1.0',
       isReady: () => this.#isReady(),
     });
-    this.#tfs = new TfsRest({ path, traffic });
-    this.#feedback = new Feedback({ labels: options.labels, traffic, clock, bodyBytes: limits.bodyBytes });
+    this.#tfs = new TfsRest({ path, traffic, bodies });
+    this.#feedback = new Feedback({ labels: options.labels, traffic, bodies, clock, bodyBytes: limits.bodyBytes });
   }
 
   async listen(): Promise<void> {
@@ -268,6 +273,7 @@ class HttpGateway implements Gateway {
     const cut = setTimeout(() => server?.closeAllConnections(), 1000);
     await closed;
     clearTimeout(cut);
+    await this.#bodies[Symbol.asyncDispose]();
     await this.#traffic.close();
   }
 

@@ -1,5 +1,5 @@
 import { elementCount, type Signature, type Tensor, type TensorSpec, typedArrayOf } from '@holdfast/api';
-import { badRequest, Refusal } from '../refusal.ts';
+import { badRequest } from '../refusal.ts';
 
 /** The tensors of a request that may reach the runtime. */
 export interface Admitted {
@@ -21,8 +21,8 @@ function isDynamicFirst(spec: TensorSpec): boolean {
 
 /**
  * Holds back what native code must never see: a wrong name, dtype, rank, fixed dimension, a dimension below 1, inputs
- * that disagree about the batch, text that a string tensor would cut or corrupt. Its texts are those that clients of
- * the Open Inference Protocol know.
+ * that disagree about the batch. Its texts are those that clients of the Open Inference Protocol know. Text that a
+ * string tensor would cut or corrupt is refused earlier, where it is decoded.
  */
 export class ShapeGate {
   readonly #model: string;
@@ -136,7 +136,6 @@ export class ShapeGate {
         `expected ${count} elements for inference input '${spec.name}' for model '${this.#model}', got ${tensor.data.length}`,
       );
     }
-    if (spec.datatype === 'BYTES') this.#checkText(tensor);
   }
 
   #unexpectedShape(spec: TensorSpec, tensor: Tensor): never {
@@ -145,21 +144,5 @@ export class ShapeGate {
       `unexpected shape for input '${spec.name}' for model '${this.#model}'. ` +
         `Expected [${spec.shape.join(',')}], got [${tensor.shape.join(',')}]. ${note}`,
     );
-  }
-
-  #checkText(tensor: Tensor): void {
-    const { data } = tensor;
-    for (let i = 0; i < data.length; i++) {
-      const text = data[i];
-      if (typeof text !== 'string') throw new Refusal('internal', `input '${tensor.name}' holds no text`);
-      if (text.includes('\0')) {
-        throw badRequest(
-          `element ${i} of input '${tensor.name}' for model '${this.#model}' holds a NUL character, which a string tensor would cut off`,
-        );
-      }
-      if (!text.isWellFormed()) {
-        throw badRequest(`element ${i} of input '${tensor.name}' for model '${this.#model}' is not valid Unicode text`);
-      }
-    }
   }
 }

@@ -1,11 +1,10 @@
-import { isUtf8 } from 'node:buffer';
 import { type FaultCode, fault } from '@holdfast/api';
 import type { ServingClock } from '../clock.ts';
 import type { Exchange, Reply } from '../http/exchange.ts';
+import type { BodyReader } from '../large-body/body-reader.ts';
 import type { LabelSink } from '../prediction-sink.ts';
-import { badRequest, type Refusal } from '../refusal.ts';
+import type { Refusal } from '../refusal.ts';
 import type { Traffic } from '../traffic/traffic.ts';
-import { readLabels } from './labels.ts';
 
 const pattern = /^\/v1\/models\/([^/:]+)\/feedback$/;
 
@@ -28,6 +27,7 @@ export function refuseFeedback({ code, message, status, retryAfterSeconds }: Ref
 export interface FeedbackOptions {
   readonly labels: LabelSink;
   readonly traffic: Traffic;
+  readonly bodies: BodyReader;
   readonly clock: Pick<ServingClock, 'wallMs'>;
   readonly bodyBytes: number;
 }
@@ -42,13 +42,12 @@ export class Feedback {
 
   /** @throws Refusal, Fault */
   async answer(exchange: Exchange, model: string): Promise<void> {
-    const { labels, traffic, clock, bodyBytes } = this.#options;
+    const { labels, traffic, clock, bodies, bodyBytes } = this.#options;
     checkOrigin(exchange);
     if (!traffic.models.has(model)) throw fault('model_not_found', model);
     const body = await exchange.readBody(bodyBytes);
-    if (!isUtf8(body)) throw badRequest('The body is not valid UTF-8.');
     const isLines = (exchange.headers.contentType ?? '').trim().toLowerCase().startsWith('application/x-ndjson');
-    const received = readLabels(body, isLines, clock.wallMs());
+    const received = await bodies.labels(body, isLines, clock.wallMs());
     await labels.append(model, received);
     exchange.reply({
       status: 200,

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { JsonCursor, JsonDepthError, type JsonObject, JsonSyntaxError, type JsonValue } from '../json/json-cursor.ts';
 import type { ReceivedLabel } from '../prediction-sink.ts';
 import { badRequest, type Refusal } from '../refusal.ts';
@@ -107,6 +108,7 @@ function* readLines(body: Buffer): Generator<JsonValue> {
  * @throws Refusal `bad_request` naming the first bad label
  */
 export function readLabels(body: Buffer, isLines: boolean, nowMs: number): readonly ReceivedLabel[] {
+  if (!isUtf8(body)) throw badRequest('The body is not valid UTF-8.');
   if (isLines) return collect(readLines(body), nowMs);
   const value = readWhole(body, 0, body.length, undefined);
   const list = isObject(value) ? value.get('labels') : undefined;

@@ -100,6 +100,8 @@ export class JsonCursor {
   at: number;
   /** Of the number read last: whether it had neither fraction nor exponent. */
   isWhole = false;
+  /** Of the string read last: whether it was written with escapes; only those can hold NUL or half a character. */
+  hadEscapes = false;
   /** Where the number read last began. */
   numberStart = 0;
 
@@ -175,6 +177,7 @@ export class JsonCursor {
   /** Reads the string at the cursor, which stands on its opening quote. */
   string(): string {
     const { bytes, end } = this;
+    this.hadEscapes = false;
     const start = this.at + 1;
     let at = start;
     let seen = 0;
@@ -193,6 +196,7 @@ export class JsonCursor {
 
   #stringWithEscapes(start: number): string {
     const { bytes, end } = this;
+    this.hadEscapes = true;
     let text = '';
     let from = start;
     let at = start;

@@ -5,10 +5,13 @@ import { type JsonCursor, JsonDepthError, maximumDepth } from './json-cursor.ts'
 export class ElementError extends Error {
   override readonly name = 'ElementError';
   readonly kind: 'type' | 'count' | 'text';
+  /** The element whose text cannot be carried. */
+  readonly index: number | undefined;
 
-  constructor(kind: 'type' | 'count' | 'text', message: string) {
+  constructor(kind: 'type' | 'count' | 'text', message: string, index?: number) {
     super(message);
     this.kind = kind;
+    this.index = index;
   }
 }
 
@@ -38,6 +41,12 @@ function notAnInteger(datatype: string): never {
     'type',
     `Unable to parse 'data': attempt to access JSON non-${sign}-integer as ${sign}-integer`,
   );
+}
+
+/** Why a text would not reach the model as it is; undefined when it would. */
+export function textFault(text: string): string | undefined {
+  if (text.includes('\0')) return 'holds a NUL character, which a string tensor would cut off';
+  return text.isWellFormed() ? undefined : 'is not valid Unicode text';
 }
 
 function isNumberStart(byte: number): boolean {
@@ -144,7 +153,12 @@ class TextSink implements Sink {
     if (cursor.bytes[cursor.at] !== 0x22) {
       throw new ElementError('type', "Unable to parse 'data': attempt to access JSON non-string as string");
     }
-    this.data.push(cursor.string());
+    const text = cursor.string();
+    if (cursor.hadEscapes) {
+      const fault = textFault(text);
+      if (fault !== undefined) throw new ElementError('text', fault, this.data.length);
+    }
+    this.data.push(text);
   }
 }
 

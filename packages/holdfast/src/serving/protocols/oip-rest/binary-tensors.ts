@@ -30,6 +30,11 @@ function readTexts(bytes: Buffer, count: number, { input, model }: TensorPlace):
       );
     }
     const slice = bytes.subarray(at, at + length);
+    if (slice.includes(0)) {
+      throw badRequest(
+        `element ${texts.length} of input '${input}' for model '${model}' holds a NUL character, which a string tensor would cut off`,
+      );
+    }
     if (!isUtf8(slice)) {
       throw badRequest(`element ${texts.length} of input '${input}' for model '${model}' is not valid UTF-8`);
     }

@@ -250,7 +250,12 @@ class InferReader {
         `receiving FP16 data via JSON is not supported. Please use the binary data format for input ${name}`,
       );
     }
-    return readElements(this.#cursor, datatype, shape);
+    try {
+      return readElements(this.#cursor, datatype, shape);
+    } catch (error) {
+      if (!(error instanceof ElementError) || error.index === undefined) throw error;
+      throw badRequest(`element ${error.index} of input '${name}' for model '${this.#model}' ${error.message}`);
+    }
   }
 
   #tensor(

@@ -1,5 +1,5 @@
 import type { Signature, Tensor } from '@holdfast/api';
-import { elementWriters } from '../../json/write-number.ts';
+import { type ElementWriter, elementWriters } from '../../json/write-number.ts';
 import { badRequest, Refusal } from '../../refusal.ts';
 import type { Answer, EncodedAnswer } from '../protocol.ts';
 import { writeBinary } from './binary-tensors.ts';
@@ -34,7 +34,7 @@ export function planResponse(
 }
 
 /** Elements written between two looks at the event loop. */
-const sliceElements = 65_536;
+const sliceElements = 16_384;
 const safeText = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
 /** A JSON string; plain ASCII, by far the most common, without a call into the engine's serializer. */
@@ -50,20 +50,9 @@ function header({ name, datatype, shape }: Tensor): string {
   return `{"name":${quote(name)},"datatype":"${datatype}","shape":[${shape.join(',')}],`;
 }
 
-/** Writes the elements of one tensor, a slice per turn of the event loop when there are many. */
-function writeData(tensor: Tensor): string | Promise<string> {
-  const { datatype, data } = tensor;
-  if (datatype === 'FP16') throw new Refusal('internal', `output '${tensor.name}' has no JSON form`);
-  const write = elementWriters[datatype];
-  if (data.length <= sliceElements) return write(data, 0, data.length);
-  return (async () => {
-    const slices: string[] = [];
-    for (let from = 0; from < data.length; from += sliceElements) {
-      slices.push(write(data, from, Math.min(from + sliceElements, data.length)));
-      await nextTurn();
-    }
-    return slices.join(',');
-  })();
+function writerOf({ name, datatype }: Tensor): ElementWriter {
+  if (datatype === 'FP16') throw new Refusal('internal', `output '${name}' has no JSON form`);
+  return elementWriters[datatype];
 }
 
 function head({ served, predictionId }: Answer, id: string | undefined): string {
@@ -92,37 +81,52 @@ export function writeResponse(answer: Answer, plan: ResponsePlan): EncodedAnswer
       text += `${header(tensor)}"parameters":{"binary_data_size":${bytes.length}}}`;
       continue;
     }
-    const elements = writeData(tensor);
-    if (typeof elements !== 'string') return writeLargeResponse(answer, plan);
+    if (tensor.data.length > sliceElements) return writeLargeResponse(answer, plan);
+    const elements = writerOf(tensor)(tensor.data, 0, tensor.data.length);
     if (tensor.datatype === 'BYTES' || !safeText.test(name)) isAscii = false;
     text += `${header(tensor)}"data":[${elements}]}`;
   }
   return finish(`${text}]}`, isAscii, binary);
 }
 
+/** The same, a slice of elements per turn of the event loop. */
 async function writeLargeResponse(answer: Answer, plan: ResponsePlan): Promise<EncodedAnswer> {
-  const parts = [head(answer, plan.id)];
+  const parts = [Buffer.from(head(answer, plan.id))];
   const binary: Buffer[] = [];
   for (const [index, { name, isBinary }] of plan.outputs.entries()) {
     const tensor = outputNamed(answer, name);
-    if (index > 0) parts.push(',');
+    const comma = index > 0 ? ',' : '';
     if (isBinary) {
       const bytes = writeBinary(tensor);
       binary.push(bytes);
-      parts.push(header(tensor), `"parameters":{"binary_data_size":${bytes.length}}}`);
-    } else parts.push(header(tensor), '"data":[', await writeData(tensor), ']}');
+      parts.push(Buffer.from(`${comma}${header(tensor)}"parameters":{"binary_data_size":${bytes.length}}}`));
+      continue;
+    }
+    parts.push(Buffer.from(`${comma}${header(tensor)}"data":[`));
+    const write = writerOf(tensor);
+    const { data } = tensor;
+    for (let from = 0; from < data.length; from += sliceElements) {
+      const slice = write(data, from, Math.min(from + sliceElements, data.length));
+      parts.push(Buffer.from(from === 0 ? slice : `,${slice}`));
+      await nextTurn();
+    }
+    parts.push(Buffer.from(']}'));
   }
-  parts.push(']}');
-  return finish(parts.join(''), false, binary);
+  parts.push(Buffer.from(']}'));
+  return assemble(Buffer.concat(parts), binary);
 }
 
 function finish(text: string, isAscii: boolean, binary: readonly Buffer[]): EncodedAnswer {
-  const binaryBytes = binary.reduce((sum, { length }) => sum + length, 0);
-  if (binaryBytes === 0) return { contentType: 'application/json', body: text, isAscii };
-  const json = Buffer.from(text, 'utf8');
+  if (binary.every(({ length }) => length === 0)) return { contentType: 'application/json', body: text, isAscii };
+  return assemble(Buffer.from(text, 'utf8'), binary);
+}
+
+function assemble(json: Buffer, binary: readonly Buffer[]): EncodedAnswer {
+  const bytes = binary.reduce((sum, { length }) => sum + length, 0);
+  if (bytes === 0) return { contentType: 'application/json', body: json };
   return {
     contentType: 'application/octet-stream',
     headers: ['Inference-Header-Content-Length', String(json.length)],
-    body: Buffer.concat([json, ...binary], json.length + binaryBytes),
+    body: Buffer.concat([json, ...binary], json.length + bytes),
   };
 }

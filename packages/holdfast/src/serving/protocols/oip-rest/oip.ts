@@ -1,13 +1,17 @@
 import type { Exchange } from '../../http/exchange.ts';
+import type { BodyReader } from '../../large-body/body-reader.ts';
 import type { PredictionPath } from '../../prediction-path.ts';
 import type { ServedVersion } from '../../traffic/served-version.ts';
 import { parseSelector, type Traffic } from '../../traffic/traffic.ts';
+import type { PredictProtocol } from '../protocol.ts';
+import type { ResponsePlan } from './infer-response.ts';
 import { modelConfig, modelMetadata, serverMetadata } from './metadata.ts';
 import { oipPredict, unresolvedOip } from './predict.ts';
 import type { OipRoute } from './routes.ts';
 
 export interface OipOptions {
   readonly path: PredictionPath;
+  readonly bodies: BodyReader;
   readonly traffic: Traffic;
   readonly serverVersion: string;
   /** Whether requests would be answered now. */
@@ -21,9 +25,11 @@ function replyJson(exchange: Exchange, value: object, status = 200): void {
 /** The Open Inference Protocol v2 over REST. */
 export class OipRest {
   readonly #options: OipOptions;
+  readonly #predict: PredictProtocol<ResponsePlan>;
 
   constructor(options: OipOptions) {
     this.#options = options;
+    this.#predict = oipPredict(options.bodies);
   }
 
   /** @throws Refusal */
@@ -31,7 +37,7 @@ export class OipRest {
     const { path, traffic, serverVersion, isReady } = this.#options;
     switch (route.kind) {
       case 'infer':
-        await path.predict(exchange, oipPredict, route.model, parseSelector(route.version));
+        await path.predict(exchange, this.#predict, route.model, parseSelector(route.version));
         return;
       case 'live':
         replyJson(exchange, { live: true });

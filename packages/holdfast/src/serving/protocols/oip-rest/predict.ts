@@ -1,9 +1,10 @@
 import type { Signature } from '@holdfast/api';
-import type { Exchange, Reply } from '../../http/exchange.ts';
+import type { Reply } from '../../http/exchange.ts';
+import type { BodyReader } from '../../large-body/body-reader.ts';
 import { BodyTooLarge, badRequest, Refusal } from '../../refusal.ts';
 import type { Resolution, Selector } from '../../traffic/traffic.ts';
 import type { Decoded, PredictProtocol } from '../protocol.ts';
-import { type InferRequest, readInferRequest } from './infer-request.ts';
+import type { InferRequest } from './infer-request.ts';
 import { planResponse, type ResponsePlan, writeResponse } from './infer-response.ts';
 import { readRawRequest } from './raw-request.ts';
 
@@ -100,14 +101,18 @@ function decodedFrom(request: InferRequest, model: string, signature: Signature)
 }
 
 /** The Open Inference Protocol v2 over REST, with the binary tensor extension. */
-export const oipPredict: PredictProtocol<ResponsePlan> = {
-  unresolved: unresolvedOip,
-  decode(body: Buffer, exchange: Exchange, model: string, signature: Signature): Decoded<ResponsePlan> {
-    const jsonBytes = jsonBytesOf(exchange.headers.inferenceHeaderLength, body.length);
-    const isRaw = jsonBytes === 0 && exchange.headers.inferenceHeaderLength !== undefined;
-    const request = isRaw ? readRawRequest(body, model, signature) : readInferRequest(body, jsonBytes, model);
-    return decodedFrom(request, model, signature);
-  },
-  encode: writeResponse,
-  refuse: refuseOip,
-};
+export function oipPredict(bodies: BodyReader): PredictProtocol<ResponsePlan> {
+  return {
+    unresolved: unresolvedOip,
+    decode(body, exchange, model, signature): Decoded<ResponsePlan> | Promise<Decoded<ResponsePlan>> {
+      const jsonBytes = jsonBytesOf(exchange.headers.inferenceHeaderLength, body.length);
+      const isRaw = jsonBytes === 0 && exchange.headers.inferenceHeaderLength !== undefined;
+      const request = isRaw ? readRawRequest(body, model, signature) : bodies.infer(body, jsonBytes, model);
+      return request instanceof Promise
+        ? request.then(read => decodedFrom(read, model, signature))
+        : decodedFrom(request, model, signature);
+    },
+    encode: writeResponse,
+    refuse: refuseOip,
+  };
+}

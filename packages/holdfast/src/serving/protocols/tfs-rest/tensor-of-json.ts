@@ -8,6 +8,7 @@ import {
   typedArrayOf,
 } from '@holdfast/api';
 import type { JsonValue } from '../../json/json-cursor.ts';
+import { textFault } from '../../json/tensor-elements.ts';
 import { badRequest, type Refusal } from '../../refusal.ts';
 import { base64Of, isList, quoteValue, typeNames, typeOf } from './json-values.ts';
 
@@ -40,10 +41,16 @@ function textOf(value: JsonValue): string {
   return bytes.toString('utf8');
 }
 
+function carried(text: string): string {
+  const why = textFault(text);
+  if (why !== undefined) throw badRequest(`JSON Value: ${quoteValue(text)} ${why}`);
+  return text;
+}
+
 function elementOf(value: JsonValue, datatype: Datatype): Element {
   switch (datatype) {
     case 'BYTES':
-      return textOf(value);
+      return carried(textOf(value));
     case 'BOOL':
       if (typeof value !== 'boolean') throw wrongType(value, datatype);
       return value ? 1 : 0;

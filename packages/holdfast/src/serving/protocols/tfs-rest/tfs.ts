@@ -1,12 +1,13 @@
-import { faults, type Signature } from '@holdfast/api';
+import { faults } from '@holdfast/api';
 import type { Exchange, Reply } from '../../http/exchange.ts';
+import type { BodyReader } from '../../large-body/body-reader.ts';
 import type { PredictionPath } from '../../prediction-path.ts';
 import { badRequest, Refusal } from '../../refusal.ts';
 import type { ServedVersion } from '../../traffic/served-version.ts';
 import type { Resolution, Selector, Traffic } from '../../traffic/traffic.ts';
 import type { Decoded, PredictProtocol } from '../protocol.ts';
 import { metadataOf, statusOf } from './metadata.ts';
-import { readPredictRequest } from './predict-request.ts';
+import type { PredictRequest } from './predict-request.ts';
 import { writePredictResponse } from './predict-response.ts';
 import type { TfsLook, TfsRoute, TfsSelector } from './routes.ts';
 
@@ -36,15 +37,21 @@ function unresolved(model: string, selector: Selector, resolution: Exclude<Resol
   return new Refusal(code, `Servable not found for request: ${wanted}`);
 }
 
-const tfsPredict: PredictProtocol<'row' | 'column'> = {
-  unresolved,
-  decode(body: Buffer, _exchange: Exchange, _model: string, signature: Signature): Decoded<'row' | 'column'> {
-    const { inputs, form } = readPredictRequest(body, signature);
-    return { inputs, id: undefined, timeout: undefined, context: form };
-  },
-  encode: writePredictResponse,
-  refuse: refuseTfs,
-};
+function decodedFrom({ inputs, form }: PredictRequest): Decoded<'row' | 'column'> {
+  return { inputs, id: undefined, timeout: undefined, context: form };
+}
+
+function tfsPredict(bodies: BodyReader): PredictProtocol<'row' | 'column'> {
+  return {
+    unresolved,
+    decode(body, _exchange, _model, signature) {
+      const request = bodies.predict(body, signature);
+      return request instanceof Promise ? request.then(decodedFrom) : decodedFrom(request);
+    },
+    encode: writePredictResponse,
+    refuse: refuseTfs,
+  };
+}
 
 function usable(selector: TfsSelector): Selector {
   if (selector.kind === 'unconvertible') throw badRequest(`Failed to convert version: ${selector.text} to numeric.`);
@@ -57,15 +64,18 @@ function replyPretty(exchange: Exchange, value: object): void {
 
 export interface TfsOptions {
   readonly path: PredictionPath;
+  readonly bodies: BodyReader;
   readonly traffic: Traffic;
 }
 
 /** TensorFlow Serving's REST API v1. */
 export class TfsRest {
   readonly #options: TfsOptions;
+  readonly #predict: PredictProtocol<'row' | 'column'>;
 
   constructor(options: TfsOptions) {
     this.#options = options;
+    this.#predict = tfsPredict(options.bodies);
   }
 
   /** @throws Refusal */
@@ -78,7 +88,7 @@ export class TfsRest {
       if (post.verb !== 'predict') {
         throw new Refusal('bad_request', `${post.verb} is not served here; use predict.`, { status: 501 });
       }
-      await this.#options.path.predict(exchange, tfsPredict, post.model, selector);
+      await this.#options.path.predict(exchange, this.#predict, post.model, selector);
     } else if ((method === 'GET' || method === 'HEAD') && get !== undefined) this.#look(exchange, get);
     else throw badRequest(`Malformed request: ${method} ${exchange.path}`);
   }
