@@ -206,28 +206,29 @@ class HttpGateway implements Gateway {
     return route;
   }
 
-  async #dispatch(exchange: Exchange, matched: Route): Promise<void> {
+  /** Answers at once, or later when it returns a promise. @throws Refusal, Fault */
+  #dispatch(exchange: Exchange, matched: Route): Promise<void> | undefined {
     if (exchange.method === 'POST' && this.#state.isClosing) throw fault('draining');
     switch (matched.protocol) {
       case 'oip':
-        if (isAllowed(exchange, matched.route.method)) await this.#oip.answer(exchange, matched.route);
-        return;
+        return isAllowed(exchange, matched.route.method) ? this.#oip.answer(exchange, matched.route) : undefined;
       case 'tfs':
-        await this.#tfs.answer(exchange, matched.route);
-        return;
+        return this.#tfs.answer(exchange, matched.route);
       case 'feedback':
-        if (isAllowed(exchange, 'POST')) await this.#feedback.answer(exchange, matched.model);
-        return;
+        return isAllowed(exchange, 'POST') ? this.#feedback.answer(exchange, matched.model) : undefined;
       case 'metrics':
-        if (!isAllowed(exchange, 'GET')) return;
-        for (const served of this.#traffic.versions()) served.publishPending();
-        exchange.reply({ status: 200, contentType: prometheusContentType, body: this.#options.metrics.render() });
-        return;
+        if (isAllowed(exchange, 'GET')) this.#showMetrics(exchange);
+        return undefined;
       case 'none':
         throw new Refusal('route_not_found', 'Not Found');
       default:
-        matched satisfies never;
+        return matched satisfies never;
     }
+  }
+
+  #showMetrics(exchange: Exchange): void {
+    for (const served of this.#traffic.versions()) served.publishPending();
+    exchange.reply({ status: 200, contentType: prometheusContentType, body: this.#options.metrics.render() });
   }
 
   #refuse(exchange: Exchange | undefined, response: ServerResponse, matched: Route, error: unknown): void {

@@ -113,7 +113,8 @@ export class PredictionPath {
     });
   }
 
-  async #run<C>(
+  /** Hands the request to its version's queue. */
+  #run<C>(
     exchange: Exchange,
     served: ServedVersion,
     { timeout }: Decoded<C>,
@@ -136,7 +137,7 @@ export class PredictionPath {
         : () => new Refusal('deadline_exceeded', faults.deadline_exceeded.say(timeoutMs)),
     });
     exchange.onGone(() => ticket.cancel(new ClientGone('the client closed the connection')));
-    return await ticket.result;
+    return ticket.result;
   }
 
   #fail<C>(exchange: Exchange, protocol: PredictProtocol<C>, served: ServedVersion | undefined, error: unknown): void {

@@ -72,12 +72,12 @@ export class Exchange {
    * The whole body, decompressed.
    * @throws Refusal `too_large`, `bad_request`; 501 for an unknown content coding
    */
-  async readBody(limitBytes: number): Promise<Buffer> {
+  readBody(limitBytes: number): Promise<Buffer> {
     const coding = requestCoding(this.headers.contentEncoding);
     const declared = this.headers.contentLength;
     if (declared !== undefined && Number(declared) > limitBytes) throw this.#tooLarge(Number(declared), limitBytes);
-    const body = await this.#receive(limitBytes, declared === undefined);
-    return coding === 'identity' ? body : decompress(body, coding, limitBytes);
+    const received = this.#receive(limitBytes, declared === undefined);
+    return coding === 'identity' ? received : received.then(body => decompress(body, coding, limitBytes));
   }
 
   #tooLarge(bytes: number, limitBytes: number): Refusal {

@@ -18,7 +18,9 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-const entry = new URL(`./body-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+const entry = import.meta.url.endsWith('.ts')
+  ? new URL('./body-thread.ts', import.meta.url)
+  : new URL('./body-thread.js', import.meta.url);
 
 /** Reads request bodies: small ones at once, large ones in a thread of its own that starts with the first of them. */
 export class BodyReader implements AsyncDisposable {

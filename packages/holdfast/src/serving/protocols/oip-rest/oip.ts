@@ -33,12 +33,17 @@ export class OipRest {
   }
 
   /** @throws Refusal */
-  async answer(exchange: Exchange, route: OipRoute): Promise<void> {
-    const { path, traffic, serverVersion, isReady } = this.#options;
+  answer(exchange: Exchange, route: OipRoute): Promise<void> | undefined {
+    if (route.kind === 'infer') {
+      return this.#options.path.predict(exchange, this.#predict, route.model, parseSelector(route.version));
+    }
+    this.#look(exchange, route);
+    return undefined;
+  }
+
+  #look(exchange: Exchange, route: Exclude<OipRoute, { readonly kind: 'infer' }>): void {
+    const { traffic, serverVersion, isReady } = this.#options;
     switch (route.kind) {
-      case 'infer':
-        await path.predict(exchange, this.#predict, route.model, parseSelector(route.version));
-        return;
       case 'live':
         replyJson(exchange, { live: true });
         return;

@@ -79,18 +79,20 @@ export class TfsRest {
   }
 
   /** @throws Refusal */
-  async answer(exchange: Exchange, { post, get }: TfsRoute): Promise<void> {
+  answer(exchange: Exchange, { post, get }: TfsRoute): Promise<void> | undefined {
     const { method } = exchange;
-    if (method === 'OPTIONS' && /^https?:\/\//i.test(exchange.headers.origin ?? '')) {
-      exchange.reply({ status: 200, contentType: 'application/json', body: '' });
-    } else if (method === 'POST' && post !== undefined) {
+    if (method === 'POST' && post !== undefined) {
       const selector = usable(post.selector);
       if (post.verb !== 'predict') {
         throw new Refusal('bad_request', `${post.verb} is not served here; use predict.`, { status: 501 });
       }
-      await this.#options.path.predict(exchange, this.#predict, post.model, selector);
+      return this.#options.path.predict(exchange, this.#predict, post.model, selector);
+    }
+    if (method === 'OPTIONS' && /^https?:\/\//i.test(exchange.headers.origin ?? '')) {
+      exchange.reply({ status: 200, contentType: 'application/json', body: '' });
     } else if ((method === 'GET' || method === 'HEAD') && get !== undefined) this.#look(exchange, get);
     else throw badRequest(`Malformed request: ${method} ${exchange.path}`);
+    return undefined;
   }
 
   #look(exchange: Exchange, { model, selector: asked, isMetadata }: TfsLook): void {
