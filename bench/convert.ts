@@ -6,7 +6,8 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { convert, OnnxError, type SourceFile } from '@holdfast/onnx';
+import { OnnxError } from '@holdfast/onnx';
+import { convert, type SourceFile } from '@holdfast/onnx/convert';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 
 interface Entry {

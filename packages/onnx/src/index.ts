@@ -1,7 +1,4 @@
 export { type CheckLimits, checkModel, type ModelCheck, supportedVersions } from './check/check-model.ts';
-export { type Conversion, type ConvertOptions, convert, converterVersion, type SourceFile } from './convert/convert.ts';
-export type { ConversionReport, ConvertedTensor } from './convert/report.ts';
-export { type SupportedSource, supportedSources } from './convert/supported.ts';
 export { inspectModel, type ModelInspection, type TensorDimension, type TensorSpec } from './inspect-model.ts';
 export type { OipDatatype } from './model/element-type.ts';
 export { OnnxError, type OnnxErrorCode, type OnnxErrorPlace, onnxErrorCodes } from './onnx-error.ts';

@@ -85,43 +85,47 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
   // Also of gateways that there were more of at the last start: nobody else would finish their segments.
   await recoverLog(directory.log);
   const pool = stack.use(startRunnerPool({ runDirectory: directory.run, log }));
-  const gateways = stack.use(
-    await startGateways({
-      config,
-      workers,
-      directory,
-      log,
-      meter,
-      onHung: (model, socket) => {
-        const version = fleet.versionBehind(model, socket);
-        if (version !== undefined) pool.replaceHung(model, version, socket);
-      },
-    }),
-  );
-  const watch = stack.use(startWatch({ config, directory, log, bus }));
-  const tellWatcher = async (): Promise<void> => watch.watch(await watchedVersions(registry, blobs, configOf));
+  // Gateways start while the models are checked and loaded; the watcher and the console follow, so that the first
+  // prediction does not wait for them.
+  const starting = startGateways({
+    config,
+    workers,
+    directory,
+    log,
+    meter,
+    onHung: (model, socket) => {
+      const version = fleet.versionBehind(model, socket);
+      if (version !== undefined) pool.replaceHung(model, version, socket);
+    },
+  });
+  stack.defer(async () => {
+    const gateways = await starting.catch(() => undefined);
+    await gateways?.[Symbol.asyncDispose]();
+  });
+  const onChange: ((model: ModelName) => void)[] = [];
   const fleet = new Fleet({
     registry,
     blobs,
     runners: pool,
-    gateways,
+    gateways: { apply: async table => (await starting).apply(table) },
     configOf,
     log,
     onChange: model => {
-      room.announce(model);
-      tellWatcher().catch((error: unknown) => log.error({ error }, 'control.watcher_not_told'));
-      const live = new Set(Object.values(fleet.table.models.find(routed => routed.name === model)?.aliases ?? {}));
-      alerting.retire(model, live).catch((error: unknown) => log.error({ error }, 'control.alerts_not_retired'));
+      for (const listener of onChange) listener(model);
     },
   });
-  pool.on('quarantined', ({ model, version, reason }) => {
-    fleet
-      .quarantine(parseModelName(model), version, reason)
-      .catch((error: unknown) => log.error({ error }, 'control.quarantine_failed'));
-    alerting
-      .quarantined(parseModelName(model), version, reason)
-      .catch((error: unknown) => log.error({ error }, 'control.alert_failed'));
+  const publisher = new Publisher({
+    registry,
+    blobs,
+    fleet,
+    validate: path => validateModel(path),
+    prepareBaseline: request => prepareModelBaseline(request, pool),
   });
+  await fleet.open();
+  const problems = await new ConfiguredModels({ blobs, registry, publisher }).register(config, progress);
+  const gateways = await starting;
+
+  const watch = stack.use(startWatch({ config, directory, log, bus }));
   await watch.ready;
   const watchReader = openReader<MonitoringTables & PredlogTables>(directory.watchDatabase);
   stack.defer(() => watchReader.destroy());
@@ -138,13 +142,6 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
     }),
   );
   const predictions = stack.use(await openPredictionStore({ directory: directory.log, db: watchReader }));
-  const publisher = new Publisher({
-    registry,
-    blobs,
-    fleet,
-    validate: path => validateModel(path),
-    prepareBaseline: request => prepareModelBaseline(request, pool),
-  });
   const metrics = new ControlMetrics({
     reader,
     recording: () => meter.recording(),
@@ -195,11 +192,21 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
   );
   consoleUrl = urlOf(config.host, api.port);
   await directory.publishAddress(consoleUrl, inferenceUrl);
+  const failed = (event: string) => (error: unknown) => log.error({ error }, event);
+  const tellWatcher = async (): Promise<void> => watch.watch(await watchedVersions(registry, blobs, configOf));
+  onChange.push(
+    model => room.announce(model),
+    () => void tellWatcher().catch(failed('control.watcher_not_told')),
+    model => void alerting.retire(model, fleet.liveVersions(model)).catch(failed('control.alerts_not_retired')),
+  );
+  pool.on('quarantined', ({ model, version, reason }) => {
+    const name = parseModelName(model);
+    fleet.quarantine(name, version, reason).catch(failed('control.quarantine_failed'));
+    alerting.quarantined(name, version, reason).catch(failed('control.alert_failed'));
+  });
   await tellWatcher();
-  await fleet.open();
-  const problems = await new ConfiguredModels({ blobs, registry, publisher }).register(config, progress);
   const pulse = setInterval(() => {
-    room.pulse(Date.now()).catch((error: unknown) => log.error({ error }, 'control.pulse_failed'));
+    room.pulse(Date.now()).catch(failed('control.pulse_failed'));
   }, pulseMs);
   stack.defer(() => clearInterval(pulse));
   const examples = await examplesOf(registry, inferenceUrl);

@@ -81,6 +81,11 @@ export class Fleet {
     return versions.find(version => version.sockets.includes(socket))?.version;
   }
 
+  /** Versions that an alias points at. */
+  liveVersions(model: ModelName): ReadonlySet<number> {
+    return new Set(Object.values(this.#routed.get(model)?.aliases ?? {}));
+  }
+
   /** Points an alias at a version: load and warm up, commit, flip the gateways, drain what nobody points at. */
   async moveAlias(
     model: ModelName,
