@@ -2,6 +2,8 @@
 export function describeNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
+  // Edges next to nought are the smallest doubles there are.
+  if (size < 1e-12) return '0';
   if (size >= 1000) return Math.round(value).toLocaleString('en-US');
   return String(Number(value.toPrecision(3)));
 }

@@ -13,7 +13,13 @@ import { loadCalibration, saveCalibration } from './store/calibration-store.ts';
 import { loadWithBlocks } from './store/reference-store.ts';
 import { saveVerdicts } from './store/verdict-store.ts';
 import { noVersion, type WatchDatabase } from './store/watch-store.ts';
-import { earlierVolumes, markJudged, nextUnjudged, type UnjudgedWindow } from './store/window-store.ts';
+import {
+  earlierVolumes,
+  lastBusyVersion,
+  markJudged,
+  nextUnjudged,
+  type UnjudgedWindow,
+} from './store/window-store.ts';
 import type { Tally } from './windows/tally.ts';
 
 export interface JudgeOptions {
@@ -96,7 +102,8 @@ export class Judge {
         add(version, judgeVersion(watched, tally, calibration));
       }
       const [first] = versions;
-      const busiest = busiestVersion(window) ?? versions.at(-1)?.version;
+      // Traffic that stays away is missed by the version that had it last.
+      const busiest = busiestVersion(window) ?? (await lastBusyVersion(db, model, startMs));
       if (first !== undefined && busiest !== undefined) {
         const rows = [...window.versions.values()].reduce((sum, tally) => sum + tally.service.rows, 0);
         const earlier = await earlierVolumes(db, model, startMs, endMs - startMs);

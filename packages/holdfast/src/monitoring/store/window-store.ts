@@ -85,3 +85,19 @@ export async function earlierVolumes(
     .execute();
   return rows.map(row => ({ startMs: row.start_ms, rows: Number(row.rows) }));
 }
+
+/** The version that answered most in the latest window with traffic before a time; undefined when there was none. */
+export async function lastBusyVersion(db: WatchDatabase, model: string, beforeMs: number): Promise<number | undefined> {
+  const row = await db
+    .selectFrom('watch_window')
+    .select('version')
+    .where('model', '=', model)
+    .where('series', '=', 'window')
+    .where('start_ms', '<', beforeMs)
+    .where('rows', '>', 0)
+    .orderBy('start_ms', 'desc')
+    .orderBy('rows', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.version;
+}
