@@ -150,8 +150,9 @@ export class LoadClient implements Disposable {
     this.#child = fork(import.meta.filename, [], { serialization: 'advanced' });
   }
 
-  /** @throws Error when a connection breaks or an answer is not 200 */
+  /** @throws Error when a connection breaks, an answer is not 200, or this is disposed */
   async run(load: Load): Promise<LoadResult> {
+    if (!this.#child.connected) throw new Error('the load generator has ended');
     const told = Promise.withResolvers<Answer>();
     const ended = (): void => told.reject(new Error('the load generator ended'));
     this.#child.once('message', (answer: Answer) => told.resolve(answer));

@@ -479,6 +479,8 @@ function judge(cells: readonly Cell[]): BarResult[] {
 const subjects = [mlp, flight].filter(({ name }) => options.only === undefined || options.only === name);
 if (subjects.length === 0) throw new Error(`--only takes mlp or flight, not "${options.only}"`);
 using client = new LoadClient();
+// Without its load the measurement fails, and on the way out every server is stopped.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => client[Symbol.dispose]());
 const cells: Cell[] = [];
 for (const subject of subjects) cells.push(...(await compare(subject(), client)));
 const results = judge(cells);
