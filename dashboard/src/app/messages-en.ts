@@ -3,6 +3,17 @@ function plural(count: number, one: string, other: string): string {
   return new Intl.PluralRules('en').select(count) === 'one' ? one : other;
 }
 
+const metricNames: Readonly<Record<string, string>> = {
+  roc_auc: 'ROC AUC',
+  accuracy: 'Accuracy',
+  log_loss: 'Log loss',
+  brier: 'Brier score',
+  ece: 'Calibration error',
+  mae: 'Mean absolute error',
+  rmse: 'Root mean squared error',
+  bias: 'Bias',
+};
+
 /** Every text of the page in English; the other languages have the same keys. */
 export const en = {
   localeName: 'English',
@@ -93,6 +104,8 @@ export const en = {
   allVersions: 'All versions',
   versionFilter: 'Version',
   metricChoice: 'Metric',
+  metricName: (name: string) => metricNames[name] ?? name,
+  requestRate: 'Requests/s',
   throughput: 'Throughput',
   rowsPer: { second: 'rows/s', minute: 'rows/min', hour: 'rows/h', day: 'rows/day' },
   errorShare: 'share of requests',

@@ -1,5 +1,16 @@
 import type { Messages } from './messages.ts';
 
+const metricNames: Readonly<Record<string, string>> = {
+  roc_auc: 'ROC AUC',
+  accuracy: '准确率',
+  log_loss: '对数损失',
+  brier: 'Brier 分数',
+  ece: '校准误差',
+  mae: '平均绝对误差',
+  rmse: '均方根误差',
+  bias: '偏差',
+};
+
 /** Every text of the page in simplified Chinese. */
 export const zh: Messages = {
   localeName: '简体中文',
@@ -90,6 +101,8 @@ export const zh: Messages = {
   allVersions: '所有版本',
   versionFilter: '版本',
   metricChoice: '指标',
+  metricName: name => metricNames[name] ?? name,
+  requestRate: '请求/秒',
   throughput: '吞吐量',
   rowsPer: { second: '行/秒', minute: '行/分', hour: '行/时', day: '行/天' },
   errorShare: '占请求的比例',

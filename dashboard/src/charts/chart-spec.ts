@@ -34,6 +34,8 @@ export interface ChartSpec {
   readonly shown: Span;
   /** `zero`: the scale starts at 0; `fit`: it fits the values. */
   readonly floor: 'zero' | 'fit';
+  /** The least top of a scale that starts at 0, so that a flat line of nothing stays at the bottom of small values. */
+  readonly leastTop?: number;
   readonly axisText: (value: number) => string;
   readonly locale: string;
   readonly timeZone: string | undefined;
@@ -58,7 +60,7 @@ export function limitsOf(low: number | null, high: number | null, spec: ChartSpe
   if (values.length === 0) return [0, 1];
   const bottom = Math.min(...values);
   const top = Math.max(...values);
-  if (spec.floor === 'zero') return [0, top > 0 ? top * 1.15 : 1];
+  if (spec.floor === 'zero') return [0, Math.max(top * 1.15, spec.leastTop ?? 0) || 1];
   const air = top - bottom > 0 ? (top - bottom) * 0.2 : Math.abs(top) * 0.05 || 0.5;
   // The lowest quarter belongs to the bars of shares.
   const hasShares = spec.lines.some(line => line.scale === 'share');

@@ -36,6 +36,7 @@ export function drawMarkers(plot: uPlot, spec: ChartSpec, read: Read, font: stri
     const size = 10.5 * devicePixelRatio;
     context.font = `600 ${size}px ${font}`;
     context.textBaseline = 'top';
+    context.textAlign = 'left';
     for (const marker of spec.markers) {
       const isFirst = marker.atMs <= spec.shown.fromMs;
       const x = isFirst ? plot.bbox.left : Math.round(plot.valToPos(marker.atMs, 'x', true)) + 0.5;

@@ -6,7 +6,7 @@ import { type HeatGrid, type HeatRow, type HeatWindow, ratioOf } from './heat-gr
 
 const rowHeight = 26;
 const headHeight = 34;
-const narrowest = 18;
+const narrowest = 16;
 const widest = 44;
 /** Cells drawn beyond what is visible, so that scrolling shows no gaps. */
 const overscan = 8;
@@ -117,7 +117,10 @@ export function HeatMap({ grid, timeZone, open, onOpen }: HeatMapProps) {
   const wantsFocus = useRef(false);
   const [room, setRoom] = useState({ left: 0, width: 800 });
   const [active, setActive] = useState<Position>({ row: 0, window: Math.max(windows.length - 1, 0) });
-  const width = Math.min(widest, Math.max(narrowest, Math.floor((room.width - 4) / Math.max(windows.length, 1))));
+  const width = Math.min(
+    widest,
+    Math.max(narrowest, Math.floor(((room.width - 4) / Math.max(windows.length, 1)) * 10) / 10),
+  );
   const totalWidth = width * windows.length + 2;
   const height = headHeight + rows.length * rowHeight;
   const first = Math.max(0, Math.floor(room.left / width) - overscan);

@@ -86,7 +86,7 @@ function plotOptions(current: () => ChartSpec, options: PlotOptions, read: (name
     width: options.width,
     height: options.height,
     ms: 1,
-    padding: [8, 12, 0, 0],
+    padding: [8, 24, 0, 0],
     legend: { show: false },
     ...(timeZone !== undefined && { tzDate: (atMs: number) => uPlot.tzDate(new Date(atMs), timeZone) }),
     cursor: {

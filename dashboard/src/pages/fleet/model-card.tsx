@@ -9,6 +9,8 @@ import { pulses } from '../../live/live-feed.ts';
 
 const none: readonly number[] = [];
 const columnsShown = 3;
+/** Share of failed requests that is pointed out. */
+const notableErrors = 0.01;
 
 function Traffic({ model }: { readonly model: ModelSummary }) {
   const m = messages.value;
@@ -41,7 +43,7 @@ function Latency({ model }: { readonly model: ModelSummary }) {
       </div>
       <div class="card-part">
         <span class="part-label">{m.errorRate}</span>
-        <span class={`part-value ${share > 0 ? 'bad-text' : ''}`}>
+        <span class={`part-value ${share >= notableErrors ? 'bad-text' : ''}`}>
           {requestsPerSecond > 0 ? f.percent(share) : '–'}
         </span>
       </div>
@@ -79,7 +81,7 @@ function Performance({ model }: { readonly model: ModelSummary }) {
       <Badge tone={watchTone[model.performance]}>{m.performanceWatch[model.performance]}</Badge>
       {metric !== null && (
         <span class="part-note">
-          {metric.name} <strong>{f.metric(metric.value)}</strong>
+          {m.metricName(metric.name)} <strong>{f.metric(metric.value)}</strong>
           {metric.baseline !== null && <> · {m.baselineValue(f.metric(metric.baseline))}</>}
         </span>
       )}

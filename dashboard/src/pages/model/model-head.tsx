@@ -44,7 +44,7 @@ export function ModelHead({ name, summary }: { readonly name: string; readonly s
       </div>
       {summary !== undefined && (
         <dl class="head-numbers">
-          <LiveNumber label={m.requestsPerSecond} value={f.rate(summary.traffic.requestsPerSecond)} />
+          <LiveNumber label={m.requestRate} value={f.rate(summary.traffic.requestsPerSecond)} />
           <LiveNumber label={m.p50} value={f.ms(summary.traffic.p50Ms)} />
           <LiveNumber label={m.p99} value={f.ms(summary.traffic.p99Ms)} />
           <LiveNumber

@@ -19,7 +19,8 @@ import { RangeBar } from './range-bar.tsx';
 import { TrafficCharts } from './traffic-charts.tsx';
 import { VersionsSection } from './versions-section.tsx';
 
-const chartPoints = 480;
+/** Steps asked for: as many as a chart of half the page can show apart. */
+const chartPoints = (): number => (innerWidth < 640 ? 160 : 320);
 /** Every how many refreshes of the charts the table of predictions is read again. */
 const predictionsEvery = 4;
 
@@ -46,7 +47,7 @@ function Charts({ base }: { readonly base: ChartContext }) {
   const params = { model: name };
   const traffic = useLoaded(
     keyOf(base, 'traffic'),
-    signal => server.call('traffic', { params, query: { ...query, points: chartPoints }, signal }),
+    signal => server.call('traffic', { params, query: { ...query, points: chartPoints() }, signal }),
     tick,
     { subject: `traffic ${name}` },
   );

@@ -115,7 +115,7 @@ export function PerformanceChart(props: PerformanceChartProps) {
         <select aria-label={m.metricChoice} value={metric} onChange={event => setChosen(event.currentTarget.value)}>
           {names.map(name => (
             <option key={name} value={name}>
-              {name}
+              {m.metricName(name)}
             </option>
           ))}
         </select>

@@ -61,14 +61,14 @@ function PredictionsTable({
           <tr>
             <th scope="col">{m.time}</th>
             {outputs.map(name => (
-              <th key={name} scope="col">
+              <th key={name} scope="col" title={name}>
                 {name}
               </th>
             ))}
             {outputs.length === 0 && <td />}
             <th scope="col">{m.truth}</th>
             {inputs.map(name => (
-              <th key={name} scope="col">
+              <th key={name} scope="col" title={name}>
                 {name}
               </th>
             ))}

@@ -48,6 +48,7 @@ function errorSpec(lines: TrafficLines, context: ChartContext): ChartSpec {
     ...empty,
     ...commonSpec(context, m.version),
     xsMs: lines.startsMs,
+    leastTop: 0.01,
     lines: [{ label: m.errors, colour: 'bad', kind: 'area', scale: 'y', values: lines.errorShare, text: f.percent }],
     axisText: f.percent,
   };
