@@ -17,13 +17,14 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '3' },
     only: { type: 'string' },
+    connections: { type: 'string', default: '1,32,128' },
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
 const seconds = options.quick ? 1 : Number(options.seconds);
 const rounds = options.quick ? 1 : Number(options.rounds);
-const connectionCounts = options.quick ? [32] : [1, 32, 128];
+const connectionCounts = options.quick ? [32] : options.connections.split(',').map(Number);
 const encodings = ['json', 'binary'] as const;
 type Encoding = (typeof encodings)[number];
 
