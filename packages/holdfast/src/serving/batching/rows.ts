@@ -18,11 +18,15 @@ function joinNumbers(parts: readonly (readonly Tensor[])[], index: number, count
   if (datatype === 'BYTES') return joinText(parts, index);
   const joined = new typedArrayOf[datatype](count);
   let at = 0;
+  const isBig = joined instanceof BigInt64Array || joined instanceof BigUint64Array;
   for (const part of parts) {
     const { data } = part[index]!;
-    // The dtype is the same in all parts, so the array kinds agree.
-    Reflect.apply(joined.set, joined, [data, at]);
-    at += data.length;
+    const { length } = data;
+    // For few elements a loop is cheaper than a call into the engine.
+    if (!isBig && length <= 8) for (let i = 0; i < length; i++) joined[at + i] = Number(data[i]);
+    // The dtype is the same in all parts, so their array kinds agree.
+    else Reflect.apply(joined.set, joined, [data, at]);
+    at += length;
   }
   return joined;
 }

@@ -50,6 +50,26 @@ const escapes: Readonly<Record<number, string>> = {
   116: '\t',
 };
 
+/**
+ * Short ASCII strings seen lately, by a hash of their bytes. Keys, tensor names, datatypes and categories come again in
+ * every request; finding them here costs a quarter of making them anew. A memory only: what it forgets is made again.
+ */
+const memory: string[] = new Array<string>(2048).fill('');
+const longestRemembered = 24;
+
+function remembered(bytes: Buffer, start: number, end: number, hash: number): string {
+  const slot = hash & 2047;
+  const known = memory[slot]!;
+  if (known.length === end - start) {
+    let at = start;
+    while (at < end && bytes[at] === known.charCodeAt(at - start)) at++;
+    if (at === end) return known;
+  }
+  const text = bytes.toString('latin1', start, end);
+  memory[slot] = text;
+  return text;
+}
+
 function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= 0x30 && byte <= 0x39;
 }
@@ -181,15 +201,20 @@ export class JsonCursor {
     const start = this.at + 1;
     let at = start;
     let seen = 0;
+    let hash = 0;
     for (; at < end; at++) {
       const byte = bytes[at]!;
       if (byte === quote) {
         this.at = at + 1;
-        return seen < 0x80 ? bytes.toString('latin1', start, at) : bytes.toString('utf8', start, at);
+        if (seen >= 0x80) return bytes.toString('utf8', start, at);
+        return at - start > longestRemembered
+          ? bytes.toString('latin1', start, at)
+          : remembered(bytes, start, at, hash);
       }
       if (byte === backslash) return this.#stringWithEscapes(start);
       if (byte < space) this.fail('Invalid encoding in string.', at);
       seen |= byte;
+      hash = (Math.imul(hash, 31) + byte) | 0;
     }
     return this.fail('Missing a closing quotation mark in string.', start - 1);
   }
@@ -303,6 +328,51 @@ export class JsonCursor {
     }
     if (Number.isNaN(value)) return Number(bytes.toString('latin1', start, at));
     return isNegative ? -value : value;
+  }
+
+  /**
+   * The short way for lists of everyday numbers: reads decimals of up to 15 digits without exponent, from the one at
+   * the cursor on, into `into` from `from` on, and stops before the first that is anything else, or at `limit`.
+   * @returns the index after the last one read; the cursor stands behind it
+   */
+  decimals(into: Float32Array | Float64Array, from: number, limit: number): number {
+    const { bytes, end } = this;
+    let at = this.at;
+    let index = from;
+    while (index < limit) {
+      const isNegative = bytes[at] === minus;
+      if (isNegative) at++;
+      const first = at;
+      let mantissa = 0;
+      let byte = 0;
+      for (; at < end; at++) {
+        byte = bytes[at]!;
+        if (byte < 0x30 || byte > 0x39) break;
+        mantissa = mantissa * 10 + (byte - 0x30);
+      }
+      const point = at;
+      // No digit, or a zero before other digits: not a number.
+      if (point === first || (bytes[first] === 0x30 && point > first + 1)) return index;
+      let scale = 0;
+      if (byte === 0x2e) {
+        for (at++; at < end; at++) {
+          byte = bytes[at]!;
+          if (byte < 0x30 || byte > 0x39) break;
+          mantissa = mantissa * 10 + (byte - 0x30);
+        }
+        scale = at - point - 1;
+        if (scale === 0) return index;
+      }
+      // 15 digits are exact; the point takes a place of its own.
+      if (at - first > (scale === 0 ? 15 : 16) || at >= end || (byte !== comma && byte !== closeBracket)) return index;
+      const value = scale === 0 ? mantissa : mantissa / powersOfTen[scale]!;
+      into[index++] = isNegative ? -value : value;
+      this.at = at;
+      if (byte === closeBracket) return index;
+      at++;
+      while (at < end && bytes[at] === space) at++;
+    }
+    return index;
   }
 
   #notFinite(at: number, isNegative: boolean): number {

@@ -33,6 +33,27 @@ test('flat and nested floats of any shape equal what JSON.parse gives', () => {
   );
 });
 
+test('floats in any notation, with any white space, equal what Number() gives', () => {
+  const digits = fc.stringMatching(/^(0|[1-9][0-9]{0,18})(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,2})?$/);
+  const number = fc.tuple(fc.constantFrom('', '-'), digits).map(([sign, text]) => sign + text);
+  const blank = fc.constantFrom('', ' ', '  ', '\n', '\t ');
+  fc.assert(
+    fc.property(fc.array(fc.tuple(blank, number, blank), { minLength: 1, maxLength: 12 }), list => {
+      const text = `[${list.map(parts => parts.join('')).join(',')}]`;
+      expect(read(text, 'FP64', [list.length])).toEqual(Float64Array.from(list, ([, value]) => Number(value)));
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test('what is no number is refused wherever it stands among numbers', () => {
+  for (const bad of ['01', '1.', '.5', '-', '+1', '1e', '0x1', '1.2.3', '--1', '1 2']) {
+    for (const text of [`[${bad}]`, `[1,${bad}]`, `[${bad},1]`, `[1.5, ${bad}, 2]`]) {
+      expect(() => read(text, 'FP64', [text.split(',').length]), text).toThrow();
+    }
+  }
+});
+
 test('64-bit integers are exact at every size', () => {
   fc.assert(
     fc.property(fc.array(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), { minLength: 1 }), values => {

@@ -57,6 +57,8 @@ function isNumberStart(byte: number): boolean {
 interface Sink {
   /** Stores the element at the cursor, which stands on its first byte, at `index`. */
   read(cursor: JsonCursor, index: number): void;
+  /** Stores as many of the elements before `limit` as it can read in one go, and gives the index after the last one. */
+  readMany?(cursor: JsonCursor, index: number, limit: number): number;
 }
 
 class FloatSink implements Sink {
@@ -69,6 +71,10 @@ class FloatSink implements Sink {
   read(cursor: JsonCursor, index: number): void {
     if (!isNumberStart(cursor.bytes[cursor.at]!)) notANumber();
     this.data[index] = cursor.number();
+  }
+
+  readMany(cursor: JsonCursor, index: number, limit: number): number {
+    return cursor.decimals(this.data, index, limit);
   }
 }
 
@@ -235,7 +241,9 @@ class ElementReader {
     const start = index;
     while (cursor.nextElement(index === start)) {
       if (index === limit) throw new ElementError('count', tooMany);
-      sink.read(cursor, index++);
+      const next = sink.readMany?.(cursor, index, limit) ?? index;
+      if (next > index) index = next;
+      else sink.read(cursor, index++);
     }
     if (index !== limit) throw new ElementError('count', tooFew);
     this.#count = index;
