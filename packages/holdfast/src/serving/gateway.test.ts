@@ -345,6 +345,21 @@ test.each([
   JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4));
 });
 
+test('bodies are held only up to a bound, and their place is given back', async () => {
+  await using fake = await FakeGateway.start({ bodyBytes: 1000 });
+  const runner = await fake.serve('add', fake.version(addition, addModel));
+  runner.hold();
+  const padded = body.padEnd(900);
+  const ask = (): Promise<FakeReply> => fake.call('/v2/models/add/infer', { body: padded });
+  const held = Array.from({ length: 8 }, ask);
+  await until(() => fake.gateway.report()[0]!.inFlight === 8);
+  const refused = await ask();
+  expect([refused.status, refused.headers['retry-after']]).toEqual([503, '1']);
+  runner.release();
+  expect((await Promise.all(held)).map(({ status }) => status)).toEqual(Array(8).fill(200));
+  expect((await ask()).status).toBe(200);
+});
+
 test('a body in more than 65536 pieces is refused', async () => {
   await using fake = await FakeGateway.start();
   await fake.serve('add', fake.version(addition, addModel));

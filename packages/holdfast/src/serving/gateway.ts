@@ -56,6 +56,8 @@ export interface Gateway extends AsyncDisposable {
 
 /** What is in flight gets this long before its connection is cut. */
 const drainTimeoutMs = 25_000;
+/** Bodies of the largest size that are held at a time. */
+const heldBodies = 8;
 /** Paths remembered with their route; beyond this many the memory starts anew. */
 const rememberedRoutes = 1000;
 
@@ -111,7 +113,7 @@ class HttpGateway implements Gateway {
   readonly #routes = new Map<string, Route>();
   #server: Server | undefined;
   #port = 0;
-  readonly #state: ListenerState = { isClosing: false };
+  readonly #state: ListenerState;
   #active = 0;
   #idle: PromiseWithResolvers<void> | undefined;
   #draining: Promise<void> | undefined;
@@ -121,6 +123,7 @@ class HttpGateway implements Gateway {
     const clock = options.clock ?? systemClock;
     const { sink, ids, log, limits, connect } = options;
     const metrics = new ServingMetrics(options.metrics);
+    this.#state = { isClosing: false, heldBytes: 0, heldBytesLimit: heldBodies * limits.bodyBytes };
     const traffic = new Traffic({ connect, metrics, clock, log });
     const path = new PredictionPath({
       traffic,
@@ -192,6 +195,7 @@ class HttpGateway implements Gateway {
     } catch (error) {
       this.#refuse(exchange, response, matched, error);
     } finally {
+      exchange?.release();
       this.#active--;
       if (this.#active === 0) this.#idle?.resolve();
     }

@@ -159,6 +159,19 @@ test('when a shared run fails each request is tried alone, so only the bad one i
   ]);
 });
 
+test('when a batch cannot be sent at all its requests are tried alone too', async () => {
+  const { batcher, runner } = setUp();
+  runner.hold();
+  const tickets = [[1], [2], [3]].map(rows => batcher.submit(request(rows)));
+  const send = runner.run.bind(runner);
+  vi.spyOn(runner, 'run').mockImplementation(async inputs => {
+    if (inputs[0]!.shape[0]! > 1) throw fault('bad_request', 'the frame is too large');
+    return send(inputs);
+  });
+  runner.release();
+  expect(await Promise.all(tickets.map(values))).toEqual([[2], [4], [6]]);
+});
+
 test('a lost runner fails only what it was running; the rest waits for another', async () => {
   const { batcher, runner, free, gone } = setUp();
   runner.hold();

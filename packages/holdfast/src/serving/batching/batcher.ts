@@ -279,12 +279,10 @@ export class Batcher {
       } else this.#share(jobs, outputs, startMs, sentMs, inferUs);
       return 'done';
     } catch (error) {
-      if (isFault(error) && error.code === 'inference_failed' && jobs.length > 1) {
-        await this.#runSingly(runner, jobs);
-        return 'done';
-      }
-      for (const job of jobs) job.fail(error);
-      return isFault(error) && error.code === 'runner_lost' ? 'lost' : 'done';
+      const isLost = isFault(error) && error.code === 'runner_lost';
+      if (!isLost && jobs.length > 1) await this.#runSingly(runner, jobs);
+      else for (const job of jobs) job.fail(error);
+      return isLost ? 'lost' : 'done';
     }
   }
 

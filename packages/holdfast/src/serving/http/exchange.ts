@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { BodyTooLarge, badRequest, type Refusal } from '../refusal.ts';
+import { fault } from '@holdfast/api';
+import { asRefusal, BodyTooLarge, badRequest, type Refusal } from '../refusal.ts';
 import { type Coding, compress, decompress, requestCoding, responseCoding } from './content-coding.ts';
 import { type RequestHeaders, readHeaders } from './request-headers.ts';
 
@@ -20,6 +21,10 @@ export interface Reply {
 export interface ListenerState {
   /** Every answer ends its connection, so that no client sends another request into it. */
   isClosing: boolean;
+  /** Bytes of bodies received for requests that are not answered yet. */
+  heldBytes: number;
+  /** More than this many are not held: the next body is refused as `overloaded`. */
+  readonly heldBytesLimit: number;
 }
 
 /** One request and its answer. */
@@ -34,6 +39,7 @@ export class Exchange {
   readonly receivedMs: number;
   readonly startedMs: number;
   #mustClose = false;
+  #heldBytes = 0;
 
   /** @throws Refusal when the headers contradict themselves */
   constructor(
@@ -100,7 +106,10 @@ export class Exchange {
       };
       request.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
+        this.#hold(chunk.length);
         if (bytes > limitBytes) refuse(this.#tooLarge(bytes, limitBytes));
+        else if (this.#listener.heldBytes > this.#listener.heldBytesLimit)
+          refuse(asRefusal(fault('overloaded', 1000), ''));
         else if (isChunked && ++count > maximumChunks) {
           refuse(badRequest(`Chunked request body exceeds maximum of ${maximumChunks} non-empty chunks.`));
         } else if (first === undefined) first = chunk;
@@ -115,6 +124,17 @@ export class Exchange {
         if (!request.complete) reject(badRequest('The request body ended early.'));
       });
     });
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes;
+    this.#listener.heldBytes += bytes;
+  }
+
+  /** The request is answered: its body counts no longer. */
+  release(): void {
+    this.#listener.heldBytes -= this.#heldBytes;
+    this.#heldBytes = 0;
   }
 
   /** Sends the answer, compressed when the client asks and it pays. */
