@@ -71,6 +71,11 @@ export const faults = {
     grpc: 14,
     say: (name: string): string => `The process that runs "${name}" stopped while it held this request; retry.`,
   },
+  starting: {
+    http: 503,
+    grpc: 14,
+    say: (): string => 'The server is starting and does not know its models yet; retry in a moment.',
+  },
   draining: { http: 503, grpc: 14, say: (): string => 'The server is shutting down; retry on another instance.' },
   deadline_exceeded: { http: 504, grpc: 4, say: (ms: number): string => `No answer within the deadline of ${ms} ms.` },
   too_large: {

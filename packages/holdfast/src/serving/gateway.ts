@@ -213,6 +213,8 @@ class HttpGateway implements Gateway {
   /** Answers at once, or later when it returns a promise. @throws Refusal, Fault */
   #dispatch(exchange: Exchange, matched: Route): Promise<void> | undefined {
     if (exchange.method === 'POST' && this.#state.isClosing) throw fault('draining');
+    // A restarted gateway listens before control has told it the models; that a model is unknown would be untrue.
+    if (exchange.method === 'POST' && this.#traffic.generation < 0) throw fault('starting');
     switch (matched.protocol) {
       case 'oip':
         return isAllowed(exchange, matched.route.method) ? this.#oip.answer(exchange, matched.route) : undefined;

@@ -17,6 +17,7 @@ const refusalCodes = [
   'deadline_exceeded',
   'runner_lost',
   'draining',
+  'starting',
   'inference_failed',
   'storage_full',
   'internal',

@@ -43,7 +43,13 @@ export function badRequest(text: string): Refusal {
   return new Refusal('bad_request', text);
 }
 
-const retryable: ReadonlySet<FaultCode> = new Set(['overloaded', 'runner_lost', 'version_not_ready', 'draining']);
+const retryable: ReadonlySet<FaultCode> = new Set([
+  'overloaded',
+  'runner_lost',
+  'version_not_ready',
+  'draining',
+  'starting',
+]);
 
 /** Any error as a refusal; what is neither a refusal nor a fault becomes `internal` under `errorId`. */
 export function asRefusal(error: unknown, errorId: string): Refusal {
