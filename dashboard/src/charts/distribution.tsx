@@ -6,25 +6,27 @@ function SharesTable({ pairs, caption }: { readonly pairs: readonly SharePair[];
   const m = messages.value;
   const f = format.value;
   return (
-    <table class="hidden">
-      <caption>{caption}</caption>
-      <thead>
-        <tr>
-          <th scope="col">{m.column}</th>
-          <th scope="col">{m.baseline}</th>
-          <th scope="col">{m.current}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {pairs.map(pair => (
-          <tr key={pair.name}>
-            <th scope="row">{pair.name}</th>
-            <td>{f.percent(pair.baseline)}</td>
-            <td>{f.percent(pair.current)}</td>
+    <div class="hidden">
+      <table>
+        <caption>{caption}</caption>
+        <thead>
+          <tr>
+            <th scope="col">{m.column}</th>
+            <th scope="col">{m.baseline}</th>
+            <th scope="col">{m.current}</th>
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {pairs.map(pair => (
+            <tr key={pair.name}>
+              <th scope="row">{pair.name}</th>
+              <td>{f.percent(pair.baseline)}</td>
+              <td>{f.percent(pair.current)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 

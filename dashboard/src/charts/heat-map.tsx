@@ -1,5 +1,5 @@
 import type { DriftCell } from '@holdfast/api';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { format, messages } from '../app/language.ts';
 import { HeatCell } from './heat-cell.tsx';
 import { type HeatGrid, type HeatRow, type HeatWindow, ratioOf } from './heat-grid.ts';
@@ -114,7 +114,8 @@ export function HeatMap({ grid, timeZone, open, onOpen }: HeatMapProps) {
   const { windows, rows } = grid;
   const scroller = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
-  const wantsFocus = useRef(false);
+  /** Where the keyboard has gone before the cell is drawn; keys come faster than frames. */
+  const wanted = useRef<Position | undefined>(undefined);
   const [room, setRoom] = useState({ left: 0, width: 800 });
   const [active, setActive] = useState<Position>({ row: 0, window: Math.max(windows.length - 1, 0) });
   const width = Math.min(
@@ -147,9 +148,9 @@ export function HeatMap({ grid, timeZone, open, onOpen }: HeatMapProps) {
     setRoom({ left: element.scrollLeft, width: element.clientWidth });
   }, [totalWidth]);
 
-  useEffect(() => {
-    if (!wantsFocus.current) return;
-    wantsFocus.current = false;
+  useLayoutEffect(() => {
+    if (wanted.current?.row !== at.row || wanted.current.window !== at.window) return;
+    wanted.current = undefined;
     scroller.current?.querySelector<SVGElement>(`[data-cell="${at.row}-${at.window}"]`)?.focus({ preventScroll: true });
   });
 
@@ -179,14 +180,14 @@ export function HeatMap({ grid, timeZone, open, onOpen }: HeatMapProps) {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     if ((event.key === 'Enter' || event.key === ' ') && event.target instanceof SVGElement) {
       event.preventDefault();
-      openAt(at, event.target);
+      openAt(wanted.current ?? at, event.target);
       return;
     }
-    const next = moved(event.key, at, rows.length, windows.length);
+    const next = moved(event.key, wanted.current ?? at, rows.length, windows.length);
     if (next === undefined) return;
     event.preventDefault();
     reveal(next.window);
-    wantsFocus.current = true;
+    wanted.current = next;
     setActive(next);
   };
 
