@@ -6,18 +6,24 @@ function Total({
   value,
   hint,
   tone,
+  title,
 }: {
   readonly label: string;
   readonly value: string;
   readonly hint?: string;
   readonly tone?: string;
+  readonly title?: string;
 }) {
   return (
     <div class={`total ${tone ?? ''}`}>
       <dt>{label}</dt>
       <dd>
         <span class="total-value">{value}</span>
-        {hint !== undefined && <span class="total-hint">{hint}</span>}
+        {hint !== undefined && (
+          <span class="total-hint" title={title}>
+            {hint}
+          </span>
+        )}
       </dd>
     </div>
   );
@@ -33,9 +39,15 @@ function RecordingTotal() {
       ? m.recordingLoss(f.count(now.droppedTotal))
       : now.lastSyncedMs === null
         ? m.recordingIdle
-        : m.synced(f.ago(Math.min(now.lastSyncedMs, pulseAtMs.value), pulseAtMs.value));
+        : `${m.recordingOn}, ${m.synced(f.ago(Math.min(now.lastSyncedMs, pulseAtMs.value), pulseAtMs.value))}`;
+  const isLosing = now.droppedTotal > 0;
   return (
-    <Total label={m.recorded} value={f.count(now.recordedTotal)} hint={hint} tone={now.droppedTotal > 0 ? 'bad' : ''} />
+    <Total
+      label={m.recorded}
+      value={f.count(now.recordedTotal)}
+      hint={hint}
+      {...(isLosing && { tone: 'bad', title: m.droppedHint })}
+    />
   );
 }
 

@@ -84,6 +84,7 @@ export function RangeBar(props: RangeBarProps) {
         </select>
       )}
       <span class="range-text">
+        {range.kind !== 'fixed' && <span class="following">{m.following}</span>}
         {f.range(shown.fromMs, shown.toMs, timeZone)}
         {props.isEventTime && (
           <span class="event-time" title={m.eventTimeHint}>
