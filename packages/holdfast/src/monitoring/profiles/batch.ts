@@ -179,8 +179,9 @@ function addMoments(target: Profile, column: PlannedColumn, values: Float64Array
     if (value < smallest) smallest = value;
     if (value > largest) largest = value;
   }
-  target.extremes[moments * 2] = smallest;
-  target.extremes[moments * 2 + 1] = largest;
+  // Adding nought turns -0 into 0, whose order the merge would otherwise remember.
+  target.extremes[moments * 2] = smallest + 0;
+  target.extremes[moments * 2 + 1] = largest + 0;
   target.sums[moments * 3] = target.sums[moments * 3]! + finite;
   target.sums[moments * 3 + 1] = target.sums[moments * 3 + 1]! + sum;
   target.sums[moments * 3 + 2] = target.sums[moments * 3 + 2]! + squares;
