@@ -15,6 +15,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'unit',
+          setupFiles: ['./scripts/fixed-seed.ts'],
           include: [
             'packages/*/src/**/*.test.ts',
             'dashboard/src/**/*.test.{ts,tsx}',
