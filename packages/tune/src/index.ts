@@ -55,7 +55,7 @@ export { type FlatParams, type NestedParams, type Point, Space } from './space/s
 export type { Budget } from './study/budget.ts';
 export { createStudy, restoreStudy, type StudySettings } from './study/create-study.ts';
 export { compareSpaces, type SpaceDifference } from './study/evolve.ts';
-export type { StudySnapshot } from './study/snapshot.ts';
+export type { StudyChanges, StudySnapshot } from './study/snapshot.ts';
 export type { Clock, Study, StudyOptions } from './study/study.ts';
 export type { StopContext, Terminator } from './study/terminator.ts';
 export type {

@@ -238,3 +238,53 @@ test('two parallel workers on a saved quasi-random study never share a point', (
   expect(new Set([...a, b].map(t => t.params.x)).size).toBe(3);
   expect(handed(study.ask()).params).toEqual(b.params);
 });
+
+test('a trial given back is handed out again, and the suggestions go on as if nothing had happened', () => {
+  const settings = { space, seed: 3, sampler: tpe({ startupTrials: 3 }), pruner: noPruner() };
+  const calm = createStudy(settings);
+  const stopped = createStudy({ ...settings, sampler: tpe({ startupTrials: 3 }) });
+  const proposals = [calm, stopped].map(study => {
+    const seen: unknown[] = [];
+    for (let i = 0; i < 12; i++) {
+      let trial = handed(study.ask());
+      study.report(trial.number, 1, trial.params.x);
+      if (study === stopped && i % 4 === 2) {
+        study.release(trial.number);
+        trial = handed(study.ask());
+        expect(trial.resumeFrom).toBe(1);
+      }
+      study.tell(trial.number, trial.params.x);
+      seen.push([trial.number, trial.params]);
+    }
+    return seen;
+  });
+  expect(proposals[1]).toEqual(proposals[0]);
+  expect(() => stopped.release(0)).toThrow(fault('trial_not_running'));
+});
+
+test('a replica that merges changes stands where the other study stands', () => {
+  const settings = { space, seed: 9 };
+  const leader = createStudy({ ...settings, sampler: quasiRandom() });
+  const replica = createStudy({ ...settings, sampler: quasiRandom() });
+  let seen = 0;
+  for (let i = 0; i < 6; i++) {
+    const { number } = handed(leader.ask());
+    leader.tell(number, i);
+    const { revision, parallelism, startedAtMs, sampler, pruner } = leader.snapshot();
+    const trials = leader.changedSince(seen);
+    replica.merge({
+      trials,
+      revision,
+      parallelism,
+      ...(startedAtMs !== undefined && { startedAtMs }),
+      sampler: sampler.state,
+      pruner: pruner.state,
+    });
+    seen = revision;
+  }
+  expect(replica.snapshot()).toEqual(leader.snapshot());
+  expect(handed(replica.ask()).params).toEqual(handed(leader.ask()).params);
+  expect(() => replica.merge({ trials: [{ ...leader.trials[0]!, number: 99 }], revision: 1, parallelism: 1 })).toThrow(
+    fault('bad_snapshot'),
+  );
+});

@@ -9,7 +9,7 @@ import type { FlatParams, NestedParams, Point, Space } from '../space/space.ts';
 import { type Budget, checkBudget, spentBudget } from './budget.ts';
 import { ObservationCache, toLosses, violationOf } from './observations.ts';
 import { replaceRefused } from './replacement.ts';
-import type { StudySnapshot } from './snapshot.ts';
+import type { StudyChanges, StudySnapshot } from './snapshot.ts';
 import type { StopContext, Terminator } from './terminator.ts';
 import type { Ask, Objective, Outcome, RunningTrial, TrialRecord } from './trial.ts';
 
@@ -156,6 +156,18 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
     this.#changed(trial);
   }
 
+  /**
+   * Gives a running trial back unfinished, as when its worker stops in order: it waits with its reports, the next ask
+   * hands the same trial out again, and the suggestions that follow are those of a study that was never interrupted.
+   */
+  release(number: number): TrialRecord {
+    const trial = this.#running(number);
+    trial.state = 'waiting';
+    delete trial.leaseUntilMs;
+    this.#changed(trial);
+    return trial;
+  }
+
   /** Marks trials whose lease has ended as lost and queues their configuration again. `ask` does this by itself. */
   recoverLost(): readonly TrialRecord[] {
     const now = this.options.clock.now();
@@ -243,6 +255,22 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
     this.options.pruner.load(snapshot.pruner.state);
   }
 
+  /** Takes over what other workers of a shared store have changed, so that this study stands where the stored one does. */
+  merge(changes: StudyChanges): void {
+    for (const changed of changes.trials) {
+      if (changed.number > this.#trials.length)
+        throw new TuneFault('bad_snapshot', `trial ${this.#trials.length} is missing`);
+      const trial: Mutable<TrialRecord> = { ...changed };
+      this.#trials[changed.number] = trial;
+      this.#take(trial);
+    }
+    this.#revision = changes.revision;
+    this.#parallelism = changes.parallelism;
+    this.#startedAtMs = changes.startedAtMs;
+    if (changes.sampler !== undefined) this.options.sampler.load(changes.sampler);
+    if (changes.pruner !== undefined) this.options.pruner.load(changes.pruner);
+  }
+
   /** @internal Replaces the space; trials that no longer fit are kept but not shown to the sampler. */
   replaceSpace(space: Space): void {
     this.#space = space;
@@ -317,7 +345,7 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
   }
 
   #start(trial: Mutable<TrialRecord>): RunningTrial<Suggestion<S>> {
-    const resumeFrom = trial.state === 'paused' ? trial.reports.at(-1)?.step : undefined;
+    const resumeFrom = trial.reports.at(-1)?.step;
     trial.state = 'running';
     trial.startedAtMs ??= this.options.clock.now();
     this.#renewLease(trial);

@@ -4,7 +4,7 @@ import type { FlatParams, NestedParams } from '../space/space.ts';
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * waiting: enqueued, nobody has it · running: leased to a worker · paused: stopped at a step, may be resumed ·
+ * waiting: enqueued or given back, nobody has it · running: leased to a worker · paused: stopped at a step, may be resumed ·
  * complete: told its values · pruned: stopped early for good · failed: told an error or values that are not finite ·
  * lost: its worker stopped sending heartbeats.
  */
@@ -48,7 +48,7 @@ export interface RunningTrial<P = NestedParams> {
   readonly number: number;
   readonly params: P;
   readonly flat: FlatParams;
-  /** Set when a paused trial goes on: the last step it has reported. */
+  /** Set when a paused or released trial goes on: the last step it has reported. */
   readonly resumeFrom?: number;
 }
 
