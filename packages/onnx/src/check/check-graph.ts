@@ -81,7 +81,8 @@ interface NeededName {
   readonly captured: boolean;
 }
 
-function* neededNames(node: NodeProto): Generator<NeededName> {
+/** Names that a node reads, those that its sub-graphs take from outside included. */
+export function* neededNames(node: NodeProto): Generator<NeededName> {
   for (const name of node.inputs) yield { name, captured: false };
   for (const graph of subgraphs(node)) for (const name of namesReadIn(graph)) yield { name, captured: true };
 }

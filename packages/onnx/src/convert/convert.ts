@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { inspectModel } from '../inspect-model.ts';
+import { keepOutputs } from '../model/keep-outputs.ts';
+import type { ModelProto } from '../model/proto.ts';
 import { writeModel } from '../model/write-model.ts';
 import { OnnxError } from '../onnx-error.ts';
 import { sniffFile } from '../sniff/sniff-file.ts';
@@ -18,6 +20,12 @@ export interface ConvertOptions {
   readonly name?: string;
   /** Boosting rounds to use of an XGBoost or LightGBM model, from the first. @default what the saved object itself uses */
   readonly rounds?: number;
+  /** Names of the tensors to take as inputs, where the source leaves the choice (frozen graphs). */
+  readonly inputs?: readonly string[];
+  /** Names of the outputs to keep, in this order; what only the others need is dropped. @default all */
+  readonly outputs?: readonly string[];
+  /** Signature to convert of a SavedModel that has several. @default `serving_default`, or the only one */
+  readonly signature?: string;
 }
 
 export interface Conversion {
@@ -43,10 +51,11 @@ export async function convert(
   const kind = sniffFile(main.bytes);
   const converter = converters.get(kind);
   if (converter === undefined) throw guarded(() => refuseSource(kind, main.bytes));
-  const { rounds } = options;
+  const { rounds, inputs, outputs, signature } = options;
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
     throw new OnnxError('bad_option', 'rounds must be a whole number of at least 1.');
-  const graph = guarded(() => converter(main.bytes, files, { producerVersion: converterVersion, rounds }));
+  const settings = { producerVersion: converterVersion, rounds, inputs, outputs, signature };
+  const graph = guarded(() => converter(main.bytes, files, settings));
   const sha256 = createHash('sha256').update(main.bytes).digest('hex');
   const stamp = [
     { key: 'holdfast.source.sha256', value: sha256 },
@@ -54,13 +63,14 @@ export async function convert(
     { key: 'holdfast.source.framework', value: `${graph.framework} ${graph.frameworkVersion ?? 'of unknown version'}` },
     { key: 'holdfast.converter', value: converterVersion },
   ];
+  const chosen = outputs === undefined ? graph.model : withOutputs(graph.model, outputs);
   const named = {
-    ...graph.model,
-    graph: { ...graph.model.graph, name: options.name ?? 'model' },
-    metadataProps: [...graph.model.metadataProps, ...stamp],
+    ...chosen,
+    graph: { ...chosen.graph, name: options.name ?? (kind === 'onnx' ? chosen.graph.name : 'model') },
+    metadataProps: [...chosen.metadataProps.filter(entry => !stamp.some(({ key }) => key === entry.key)), ...stamp],
   };
   const model = writeModel(named);
-  const { signature } = inspectModel(model);
+  const tensors = inspectModel(model).signature;
   const report: ConversionReport = {
     source: {
       format: kind,
@@ -70,13 +80,25 @@ export async function convert(
       sha256,
       bytes: main.bytes.length,
     },
-    inputs: signature.inputs.map(plainTensor),
-    outputs: signature.outputs.map(plainTensor),
+    inputs: tensors.inputs.map(plainTensor),
+    outputs: tensors.outputs.map(plainTensor),
     featureNames: graph.featureNames,
     classes: graph.classes,
     notes: graph.notes,
   };
   return { model, report };
+}
+
+/** The asked outputs of a converted graph; a converter that chose by itself has given them other names. */
+function withOutputs(model: ModelProto, names: readonly string[]): ModelProto {
+  const known = model.graph.outputs.map(output => output.name);
+  const unknown = names.filter(name => !known.includes(name));
+  if (unknown.length === 0) return keepOutputs(model, names);
+  if (known.length === names.length) return model;
+  throw new OnnxError(
+    'bad_option',
+    `The model has no output ${unknown.map(name => `"${name}"`).join(', ')}; it has ${known.join(', ')}.`,
+  );
 }
 
 function plainTensor(tensor: {

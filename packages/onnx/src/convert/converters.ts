@@ -8,6 +8,7 @@ import {
   convertXgboostUbjson,
 } from './boosting/convert-xgboost.ts';
 import type { SourceFile } from './convert.ts';
+import { convertOnnx } from './convert-onnx.ts';
 import { decompress } from './pickle/decompress.ts';
 import { unpickle } from './pickle/pickle-machine.ts';
 import { PyObject } from './pickle/python-values.ts';
@@ -57,6 +58,7 @@ function refuseJson(): never {
 
 /** Every format that converts, by what `sniffFile` names it. */
 export const converters: ReadonlyMap<FileKind, Converter> = new Map<FileKind, Converter>([
+  ['onnx', convertOnnx],
   ['sklearn_pickle', convertPickle],
   ['xgboost_pickle', convertPickle],
   ['lightgbm_pickle', convertPickle],

@@ -7,7 +7,6 @@ const torchAdvice =
   'It holds weights or pickled Python code, not a graph. In your own Python: torch.onnx.export(model, example_inputs, "model.onnx", dynamo=True).';
 
 const advice: Partial<Record<FileKind, string>> = {
-  onnx: 'It is ONNX already; nothing to convert.',
   torch: torchAdvice,
   torch_legacy: torchAdvice,
   torchscript:

@@ -33,4 +33,10 @@ export interface ConverterSettings {
   readonly producerVersion: string;
   /** Boosting rounds to use, or undefined for what the saved object itself uses. */
   readonly rounds: number | undefined;
+  /** Tensors to take as inputs, where the source leaves the choice (frozen graphs); undefined for its own. */
+  readonly inputs: readonly string[] | undefined;
+  /** Tensors to give as outputs, where the source leaves the choice; undefined for its own. */
+  readonly outputs: readonly string[] | undefined;
+  /** Signature to convert of a source that has several (SavedModel); undefined for `serving_default` or the only one. */
+  readonly signature: string | undefined;
 }
