@@ -2,7 +2,8 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Migration, openDatabase, openReader } from './database.ts';
+import { openDatabase, openReader } from './database.ts';
+import type { Migration } from './migration.ts';
 
 interface Schema {
   note: { id: number; text: string };

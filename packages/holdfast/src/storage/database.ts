@@ -1,53 +1,42 @@
-import { Kysely, type QueryExecutorProvider, type SchemaModule, sql } from 'kysely';
+import { Kysely } from 'kysely';
+import { type Migration, migrate, postgresTypes, sqliteTypes } from './migration.ts';
+import { OneWriterPostgresDialect, openPostgresPool } from './postgres-dialect.ts';
 import { type Durability, NodeSqliteDialect } from './sqlite-dialect.ts';
 
-/** What a migration may use: the schema builder, and `sql` for the rest. */
-export type MigrationDatabase = QueryExecutorProvider & { readonly schema: SchemaModule };
-
-/** One step of a schema, applied once, in order, inside a transaction. Forward only. */
-export interface Migration {
-  /** Unique and sortable, such as `0001-registry`. */
-  readonly name: string;
-  up(db: MigrationDatabase): Promise<void>;
-}
-
 export interface OpenDatabaseOptions {
-  /** File path, or `:memory:`. */
+  /** File path, `:memory:`, or a `postgres://` address. */
   readonly path: string;
   readonly migrations: readonly Migration[];
+  /** Of a file; a Postgres server is as durable as it is set up to be. */
   readonly durability: Durability;
+  /** Told when a connection to a server breaks while it is idle; the next query makes a new one. */
+  readonly onBroken?: (error: Error) => void;
 }
 
-async function migrate<Schema>(db: Kysely<Schema>, migrations: readonly Migration[], path: string): Promise<void> {
-  await sql`create table if not exists holdfast_migration (name text primary key, applied_at_ms integer not null)`.execute(
-    db,
-  );
-  const applied = await sql<{ name: string }>`select name from holdfast_migration order by name`.execute(db);
-  const done = new Set(applied.rows.map(row => row.name));
-  const known = new Set(migrations.map(migration => migration.name));
-  const newer = [...done].find(name => !known.has(name));
-  if (newer !== undefined) {
-    throw new Error(
-      `${path} was written by a newer Holdfast (it has ${newer}); start that version, nothing was changed`,
-    );
-  }
-  for (const migration of migrations) {
-    if (done.has(migration.name)) continue;
-    await db.transaction().execute(async transaction => {
-      await migration.up(transaction);
-      await sql`insert into holdfast_migration values (${migration.name}, unixepoch() * 1000)`.execute(transaction);
-    });
-  }
+/** True for the address of a Postgres server, as opposed to a file. */
+function isPostgres(path: string): boolean {
+  return /^postgres(ql)?:\/\//.test(path);
+}
+
+/** The address without its password, for messages. */
+function shown(path: string): string {
+  return isPostgres(path) ? path.replace(/\/\/[^@/]*@/, '//') : path;
 }
 
 /**
- * Opens (and creates or upgrades) an embedded database. The schema type is the caller's; close with `destroy()`, or
- * `await using`.
+ * Opens (and creates or upgrades) a database, embedded or on a Postgres server. The schema type is the caller's; close
+ * with `destroy()`, or `await using`. Transactions take turns on both kinds.
  */
 export async function openDatabase<Schema>(options: OpenDatabaseOptions): Promise<Kysely<Schema>> {
-  const db = new Kysely<Schema>({ dialect: new NodeSqliteDialect(options.path, { durability: options.durability }) });
+  const { path, durability, migrations, onBroken = () => {} } = options;
+  const isServer = isPostgres(path);
+  const db = new Kysely<Schema>({
+    dialect: isServer
+      ? new OneWriterPostgresDialect({ pool: openPostgresPool(path, { onBroken }) })
+      : new NodeSqliteDialect(path, { durability }),
+  });
   try {
-    await migrate(db, options.migrations, options.path);
+    await migrate(db, migrations, isServer ? postgresTypes : sqliteTypes, shown(path));
     return db;
   } catch (error) {
     await db.destroy();

@@ -1,7 +1,2 @@
-export {
-  type Migration,
-  type MigrationDatabase,
-  type OpenDatabaseOptions,
-  openDatabase,
-  openReader,
-} from './database.ts';
+export { type OpenDatabaseOptions, openDatabase, openReader } from './database.ts';
+export type { ColumnTypes, Migration, MigrationDatabase } from './migration.ts';

@@ -1,0 +1,69 @@
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  PostgresDialect,
+  type PostgresDialectConfig,
+  PostgresDriver,
+  type TransactionSettings,
+} from 'kysely';
+import { Pool, types } from 'pg';
+
+/** Waiting longer than this for a connection or an answer is an error; nothing in Holdfast asks for more at once. */
+const timeoutMs = 15_000;
+
+/** Of `pg_advisory_xact_lock`, which Holdfast's writers take in turn; any number that nothing else on the server uses. */
+const writerLock = 4_814_201_126;
+
+const int8 = 20;
+
+/** Counts and times fit into 53 bits, and SQLite answers them as numbers too. */
+function numberOf(text: string): number {
+  return Number(text);
+}
+
+/** As on SQLite, one transaction at a time: a version number or a lease is read and written with nobody in between. */
+class OneWriterDriver extends PostgresDriver {
+  override async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
+    await super.beginTransaction(connection, settings);
+    if (settings.accessMode === 'read only') return;
+    await connection.executeQuery(CompiledQuery.raw(`select pg_advisory_xact_lock(${writerLock})`));
+  }
+}
+
+/** Kysely over a Postgres server, with the same guarantees as the embedded database. */
+export class OneWriterPostgresDialect extends PostgresDialect {
+  readonly #config: PostgresDialectConfig;
+
+  constructor(config: PostgresDialectConfig) {
+    super(config);
+    this.#config = config;
+  }
+
+  override createDriver(): Driver {
+    return new OneWriterDriver(this.#config);
+  }
+}
+
+export interface PostgresPoolOptions {
+  /** @default 4 */
+  readonly connections?: number;
+  /** Told when an idle connection breaks; the pool replaces it. */
+  readonly onBroken: (error: Error) => void;
+}
+
+/** Connections to a `postgres://` address; whole numbers of 64 bits are read as numbers. */
+export function openPostgresPool(url: string, { connections = 4, onBroken }: PostgresPoolOptions): Pool {
+  const pool = new Pool({
+    connectionString: url,
+    max: connections,
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs,
+    statement_timeout: timeoutMs,
+    idle_in_transaction_session_timeout: timeoutMs,
+    application_name: 'holdfast',
+    types: { getTypeParser: (id, format) => (id === int8 ? numberOf : types.getTypeParser(id, format)) },
+  });
+  pool.on('error', onBroken);
+  return pool;
+}
