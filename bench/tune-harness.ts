@@ -103,6 +103,23 @@ export function regrets(problem: Problem, sampler: Sampler, seed: number, at: re
   return out;
 }
 
+export interface FrontFacts {
+  readonly objectives: readonly string[];
+  readonly reference: readonly number[];
+  readonly hypervolume: number;
+}
+
+/** Columns to minimise, reference point and hypervolume of the whole table's Pareto front. */
+export function frontFactsOf(table: string): FrontFacts {
+  const facts = JSON.parse(readFileSync(join(folder, 'tables', 'facts.json'), 'utf8')) as Record<
+    string,
+    { readonly pareto?: FrontFacts }
+  >;
+  const front = facts[table]?.pareto;
+  if (!front) throw new Error(`${table} has no Pareto front in facts.json.`);
+  return front;
+}
+
 export function quantile(values: readonly number[], q: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const at = q * (sorted.length - 1);
