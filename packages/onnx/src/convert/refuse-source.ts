@@ -1,7 +1,7 @@
 import { OnnxError } from '../onnx-error.ts';
 import { type FileKind, fileKinds } from '../sniff/sniff-file.ts';
 import { unpickle } from './pickle/pickle-machine.ts';
-import { zipEntry } from './zip-entry.ts';
+import { ZipArchive } from './zip/zip-archive.ts';
 
 const torchAdvice =
   'It holds weights or pickled Python code, not a graph. In your own Python: torch.onnx.export(model, example_inputs, "model.onnx", dynamo=True).';
@@ -28,6 +28,9 @@ const advice: Partial<Record<FileKind, string>> = {
     'It carries no identifier (magic bytes) of any known model format, and its header declares nothing that fits; check what was saved.',
 };
 
+/** Largest pickle inside an archive that is looked through, in bytes; real ones are small. */
+const maxPickleBytes = 64 << 20;
+
 /** Why a file of this kind does not convert, with what the person can do; damage and attacks are named first. */
 export function refuseSource(kind: FileKind, bytes: Uint8Array): OnnxError {
   if (kind === 'torch' || kind === 'torchscript') refuseHarmfulPickle(bytes);
@@ -41,8 +44,9 @@ export function refuseSource(kind: FileKind, bytes: Uint8Array): OnnxError {
 
 /** Reads the pickle of a PyTorch archive for what it would run. @throws OnnxError `unsafe_code` */
 function refuseHarmfulPickle(bytes: Uint8Array): void {
-  const pickle = zipEntry(bytes, name => name.endsWith('data.pkl'));
-  if (pickle !== undefined) unpickle(pickle, 0, () => null);
+  const archive = new ZipArchive(bytes);
+  const name = archive.names.find(item => item.endsWith('data.pkl'));
+  if (name !== undefined) unpickle(archive.read(name, maxPickleBytes), 0, () => null);
 }
 
 /** Checks that the tensors of a safetensors file lie side by side inside it. @throws OnnxError `source_malformed` */

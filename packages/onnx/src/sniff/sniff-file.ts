@@ -1,5 +1,5 @@
+import { zipNames } from '../convert/zip/zip-directory.ts';
 import { decodeText, WireReader } from '../wire/wire-reader.ts';
-import { zipNames } from './zip-names.ts';
 
 /** What a file is, by its content. `fileKinds` describes each. */
 export type FileKind = keyof typeof fileKinds;
