@@ -35,13 +35,15 @@ function urlOf(host: string, port: number): string {
 async function watchedVersions(registry: Registry, blobs: BlobStore, configOf: ConfigOf): Promise<WatchedVersion[]> {
   const names = await registry.modelNames();
   const versions = await Promise.all(names.map(name => registry.versions(name)));
-  return versions.flat().map(version => ({
-    name: version.model,
-    version: version.version,
-    signature: version.signature,
-    monitors: configOf(version.model).monitors,
-    baselinePath: version.baseline && blobs.pathOf(version.baseline.profileDigest),
-  }));
+  return Promise.all(
+    versions.flat().map(async version => ({
+      name: version.model,
+      version: version.version,
+      signature: version.signature,
+      monitors: configOf(version.model).monitors,
+      baselinePath: version.baseline && (await blobs.locate(version.baseline.profileDigest)),
+    })),
+  );
 }
 
 type ConfigOf = (model: ModelName) => Config['defaults'];

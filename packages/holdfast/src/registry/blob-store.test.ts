@@ -15,14 +15,14 @@ test('bytes are kept under their SHA-256', async () => {
   const store = await BlobStore.open(freshRoot(), { maximumBytes: 100 });
   const artifact = await store.put([Buffer.from('a'), Buffer.from('bc')]);
   expect(artifact).toEqual({ digest: abc, bytes: 3 });
-  expect(await readFile(store.pathOf(artifact.digest), 'utf8')).toBe('abc');
+  expect(await readFile(await store.locate(artifact.digest), 'utf8')).toBe('abc');
   expect(await store.isIntact(artifact.digest)).toBe(true);
 });
 
 test('a changed byte on disk is noticed', async () => {
   const store = await BlobStore.open(freshRoot(), { maximumBytes: 100 });
   const { digest } = await store.put([Buffer.from('abc')]);
-  writeFileSync(store.pathOf(digest), 'abd');
+  writeFileSync(await store.locate(digest), 'abd');
   expect(await store.isIntact(digest)).toBe(false);
 });
 

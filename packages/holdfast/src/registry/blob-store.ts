@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Artifact, type Digest, digestSchema, fault } from '@holdfast/api';
+import { ObjectMissing, type ObjectStore } from '../storage/index.ts';
 
 function isFull(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
@@ -17,31 +18,94 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
+async function sizeOfFile(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch {
+    return undefined;
+  }
+}
+
+async function digestOfFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const part of createReadStream(path)) hash.update(part);
+  return `sha256:${hash.digest('hex')}`;
+}
+
+function keyOf(digest: Digest): string {
+  return `blobs/${hexOf(digest)}`;
+}
+
+function hexOf(digest: Digest): string {
+  return digest.slice('sha256:'.length);
+}
+
+export interface BlobStoreOptions {
+  readonly maximumBytes: number;
+  /** Where all machines keep the same blobs; the folder is then a cache of it. */
+  readonly shared?: ObjectStore | undefined;
+}
+
 /**
  * Content-addressed, immutable files: `blobs/ab/<sha256>`. A blob exists whole or not at all: bytes go to `tmp/`, are
- * synced, renamed, and the folder is synced before `put` returns.
+ * synced, renamed, and the folder is synced before `put` returns. With a shared store, `put` also waits until it is
+ * there, and a blob that another machine put is fetched, and its digest checked, when it is first needed.
  */
 export class BlobStore {
   readonly #root: string;
   readonly #maximumBytes: number;
+  readonly #shared: ObjectStore | undefined;
+  /** One fetch per blob, however many ask for it at once. */
+  readonly #fetching = new Map<Digest, Promise<string>>();
 
-  private constructor(root: string, maximumBytes: number) {
+  private constructor(root: string, options: BlobStoreOptions) {
     this.#root = root;
-    this.#maximumBytes = maximumBytes;
+    this.#maximumBytes = options.maximumBytes;
+    this.#shared = options.shared;
   }
 
   /** Opens the store below `root` and removes what an interrupted upload left behind. */
-  static async open(root: string, options: { readonly maximumBytes: number }): Promise<BlobStore> {
-    const store = new BlobStore(root, options.maximumBytes);
+  static async open(root: string, options: BlobStoreOptions): Promise<BlobStore> {
+    const store = new BlobStore(root, options);
     await mkdir(join(root, 'tmp'), { recursive: true });
     for (const name of await readdir(join(root, 'tmp'))) await rm(join(root, 'tmp', name), { force: true });
     return store;
   }
 
-  /** Where the bytes of a digest lie, or would lie. */
-  pathOf(digest: Digest): string {
-    const hex = digest.slice('sha256:'.length);
+  #pathOf(digest: Digest): string {
+    const hex = hexOf(digest);
     return join(this.#root, hex.slice(0, 2), hex);
+  }
+
+  /** The local file with these bytes, fetched from the shared store when need be. @throws Fault `artifact_not_found` */
+  async locate(digest: Digest): Promise<string> {
+    const path = this.#pathOf(digest);
+    if ((await sizeOfFile(path)) !== undefined) return path;
+    if (this.#shared === undefined) throw fault('artifact_not_found', digest);
+    const fetching = this.#fetching.get(digest) ?? this.#fetch(this.#shared, digest);
+    this.#fetching.set(digest, fetching);
+    return fetching.finally(() => this.#fetching.delete(digest));
+  }
+
+  async #fetch(shared: ObjectStore, digest: Digest): Promise<string> {
+    const temporary = join(this.#root, 'tmp', randomUUID());
+    try {
+      await shared.download(keyOf(digest), temporary);
+      if ((await digestOfFile(temporary)) !== digest) throw fault('artifact_not_found', digest);
+      return await this.#keep(temporary, digest);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error instanceof ObjectMissing ? fault('artifact_not_found', digest) : error;
+    }
+  }
+
+  async #keep(temporary: string, digest: Digest): Promise<string> {
+    const path = this.#pathOf(digest);
+    await mkdir(dirname(path), { recursive: true });
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+    await syncFolder(this.#root);
+    return path;
   }
 
   /** @throws Fault `too_large` above the configured size; `storage_full` when the disk is full */
@@ -49,11 +113,9 @@ export class BlobStore {
     const temporary = join(this.#root, 'tmp', randomUUID());
     try {
       const { digest, size } = await this.#write(temporary, bytes);
-      const path = this.pathOf(digest);
-      await mkdir(dirname(path), { recursive: true });
-      await rename(temporary, path);
-      await syncFolder(dirname(path));
-      await syncFolder(this.#root);
+      const path = await this.#keep(temporary, digest);
+      const key = keyOf(digest);
+      if (this.#shared !== undefined && (await this.#shared.sizeOf(key)) !== size) await this.#shared.upload(key, path);
       return { digest, bytes: size };
     } catch (error) {
       await rm(temporary, { force: true });
@@ -85,21 +147,13 @@ export class BlobStore {
 
   /** @throws Fault `artifact_not_found` */
   async sizeOf(digest: Digest): Promise<number> {
-    try {
-      return (await stat(this.pathOf(digest))).size;
-    } catch {
-      throw fault('artifact_not_found', digest);
-    }
+    const size = (await sizeOfFile(this.#pathOf(digest))) ?? (await this.#shared?.sizeOf(keyOf(digest)));
+    if (size === undefined) throw fault('artifact_not_found', digest);
+    return size;
   }
 
   /** True when the bytes on disk still have this digest. */
   async isIntact(digest: Digest): Promise<boolean> {
-    const hash = createHash('sha256');
-    try {
-      for await (const part of createReadStream(this.pathOf(digest))) hash.update(part);
-    } catch {
-      return false;
-    }
-    return `sha256:${hash.digest('hex')}` === digest;
+    return (await digestOfFile(this.#pathOf(digest)).catch(() => undefined)) === digest;
   }
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { digestSchema, fault, parseAlias, parseModelName } from '@holdfast/api';
+import { fault, parseAlias, parseModelName } from '@holdfast/api';
 import { expect, test } from 'vitest';
 import { configSchema } from '../config/index.ts';
 import { BlobStore, Registry, type RegistrySchema, registryMigrations, withMeaning } from '../registry/index.ts';
@@ -39,8 +39,9 @@ async function openFleet(versions: number) {
   });
   let now = 0;
   const registry = new Registry(db, () => ++now);
+  const blobs = await BlobStore.open(mkdtempSync(join(tmpdir(), 'holdfast-fleet-')), { maximumBytes: 10 });
   for (let i = 1; i <= versions; i++) {
-    const digest = digestSchema.parse(`sha256:${String(i).repeat(64)}`);
+    const { digest } = await blobs.put([Buffer.from(String(i))]);
     await registry.createVersion(churn, {
       digest,
       sourceDigest: digest,
@@ -57,7 +58,7 @@ async function openFleet(versions: number) {
   const tables: RoutingTable[] = [];
   const fleet = new Fleet({
     registry,
-    blobs: await BlobStore.open(mkdtempSync(join(tmpdir(), 'holdfast-fleet-')), { maximumBytes: 10 }),
+    blobs,
     runners,
     gateways: { apply: async table => void tables.push(table) },
     configOf: () => configSchema.parse({}).defaults,

@@ -236,7 +236,7 @@ export class Fleet {
         {
           model: version.model,
           version: version.version,
-          modelPath: this.#options.blobs.pathOf(version.digest),
+          modelPath: await this.#options.blobs.locate(version.digest),
           signature: version.signature,
           threads: runner.threads,
           hangTimeoutMs: runner.hangTimeout,

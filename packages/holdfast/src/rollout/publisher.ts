@@ -118,7 +118,7 @@ export class Publisher {
     const uploadedBytes = await blobs.sizeOf(request.artifact);
     if (request.baseline !== undefined) await blobs.sizeOf(request.baseline.artifact);
     if (uploadedBytes === 0) throw fault('model_rejected', 'the file is empty');
-    const validated = await validate(blobs.pathOf(request.artifact));
+    const validated = await validate(await blobs.locate(request.artifact));
     const prepared = await blobs.put([validated.bytes]);
     const signature = withMeaning(validated, { featureNames: validated.featureNames, task: request.task });
     const baseline = request.baseline && (await this.#baseline(request.baseline, signature, prepared.digest));
@@ -148,12 +148,12 @@ export class Publisher {
   ): Promise<RegisteredVersion['baseline']> {
     const { blobs, prepareBaseline } = this.#options;
     const { json, rows } = await prepareBaseline({
-      path: blobs.pathOf(request.artifact),
+      path: await blobs.locate(request.artifact),
       format: request.format,
       signature,
       truthColumn: request.truthColumn,
       timeColumn: request.timeColumn,
-      modelPath: blobs.pathOf(modelDigest),
+      modelPath: await blobs.locate(modelDigest),
     });
     const profile = await blobs.put([Buffer.from(json)]);
     return { digest: request.artifact, profileDigest: profile.digest, rows };
