@@ -47,6 +47,12 @@ export const faults = {
     say: (name: string, version: number, alias: string): string =>
       `Version ${version} of "${name}" is the ${alias}; move the alias first.`,
   },
+  version_deployed: {
+    http: 409,
+    grpc: 9,
+    say: (name: string, version: number): string =>
+      `Version ${version} of "${name}" has a part in the deployment or a rollout; end that first.`,
+  },
   alias_moved: {
     http: 409,
     grpc: 10,

@@ -1,5 +1,6 @@
 export { ApiError, type CallOptions, HoldfastClient } from './client.ts';
 export * from './datatype.ts';
+export * from './deployment.ts';
 export * from './events.ts';
 export { Fault, type FaultCode, fault, faults, isFault } from './fault.ts';
 export * from './models.ts';

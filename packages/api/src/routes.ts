@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { deploymentResponseSchema, setDeploymentSchema } from './deployment.ts';
 import {
   aliasMoveSchema,
   artifactSchema,
@@ -100,6 +101,19 @@ export const routes = {
     scope: 'alias:write',
     body: rollbackSchema,
     answer: aliasMoveSchema,
+  },
+  readDeployment: {
+    method: 'GET',
+    path: '/api/v1/models/:model/deployment',
+    scope: 'models:read',
+    answer: deploymentResponseSchema,
+  },
+  setDeployment: {
+    method: 'PUT',
+    path: '/api/v1/models/:model/deployment',
+    scope: 'alias:write',
+    body: setDeploymentSchema,
+    answer: deploymentResponseSchema,
   },
   traffic: {
     method: 'GET',

@@ -4,6 +4,7 @@ import { aliasCommand, removeCommand, rollbackCommand } from './aliases.ts';
 import { type Command, exitCodes, helpOf, parseCommandLine, type Terminal, UsageError } from './command.ts';
 import { controlUrl } from './connection.ts';
 import { deployCommand } from './deploy.ts';
+import { deploymentCommand } from './deployment.ts';
 import { modelsCommand } from './models.ts';
 import { predictionsCommand } from './predictions.ts';
 import { statusCommand } from './status.ts';
@@ -18,6 +19,7 @@ export function commands(start: StartHoldfast): readonly Command[] {
     statusCommand,
     rollbackCommand,
     aliasCommand,
+    deploymentCommand,
     removeCommand,
     predictionsCommand,
     alertsCommand,

@@ -17,7 +17,8 @@ import type { ControlServices, ExportedFile, PredictionFilter } from '../console
 import type { MonitoringReader, MonitoringSummary } from '../monitoring/index.ts';
 import type { PredictionStore } from '../predlog/index.ts';
 import type { BlobStore, RegisteredVersion, Registry } from '../registry/index.ts';
-import { describeVersion, type Fleet, type Publisher } from '../rollout/index.ts';
+import { type Deployments, describeVersion, type Fleet, type Publisher } from '../rollout/index.ts';
+import { checkTargets } from './check-targets.ts';
 import type { ControlMetrics } from './control-metrics.ts';
 import type { EventBus } from './event-bus.ts';
 import type { LiveTrafficMeter } from './live-traffic.ts';
@@ -27,6 +28,7 @@ export interface ControlRoomOptions {
   readonly blobs: BlobStore;
   readonly fleet: Fleet;
   readonly publisher: Publisher;
+  readonly deployments: Deployments;
   readonly reader: MonitoringReader;
   readonly predictions: PredictionStore;
   readonly alerts: AlertBook;
@@ -130,6 +132,19 @@ export class ControlRoom implements ControlServices {
   removeVersion: ControlServices['removeVersion'] = (model, version) => this.#rooms.fleet.removeVersion(model, version);
 
   removeModel: ControlServices['removeModel'] = model => this.#rooms.fleet.removeModel(model);
+
+  deployment: ControlServices['deployment'] = async model => {
+    await this.#rooms.registry.versions(model);
+    return { deployment: this.#rooms.deployments.of(model).spec ?? null };
+  };
+
+  setDeployment: ControlServices['setDeployment'] = async (model, deployment, change) => {
+    const { registry, deployments, fleet } = this.#rooms;
+    await checkTargets(registry, model, deployment);
+    await deployments.set(model, deployment, change);
+    await fleet.announce(model);
+    return this.deployment(model);
+  };
 
   traffic: ControlServices['traffic'] = async (model, range, points) => {
     await this.#rooms.registry.versions(model);

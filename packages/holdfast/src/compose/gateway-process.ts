@@ -86,6 +86,7 @@ function reportNow(): void {
     labelsTotal: labels.stats.labelsTotal,
     lastSyncedMs: recorder?.stats.lastSyncedMs ?? null,
     counts: gateway.report(),
+    arms: gateway.takeArms(),
   };
   tell({ kind: 'report', report });
 }

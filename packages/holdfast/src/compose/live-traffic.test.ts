@@ -11,6 +11,7 @@ function reportOf(requests: number, latencyUs = 1000): GatewayReport {
     droppedTotal: 0,
     labelsTotal: 0,
     lastSyncedMs: 5,
+    arms: [],
     counts: [
       {
         model: 'm',

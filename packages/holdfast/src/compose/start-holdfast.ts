@@ -6,7 +6,14 @@ import { startControlApi } from '../console/index.ts';
 import { MonitoringReader, type MonitoringTables } from '../monitoring/index.ts';
 import { openPredictionStore, type PredlogTables, recoverLog } from '../predlog/index.ts';
 import { BlobStore, Registry, type RegistrySchema, registryMigrations } from '../registry/index.ts';
-import { Fleet, Publisher } from '../rollout/index.ts';
+import {
+  Deployments,
+  Fleet,
+  Publisher,
+  type RolloutTables,
+  rolloutMigrations,
+  routedDeployment,
+} from '../rollout/index.ts';
 import { startRunnerPool, validateModel } from '../runtime/index.ts';
 import { openDatabase, openReader } from '../storage/index.ts';
 import { prepareModelBaseline } from './baseline.ts';
@@ -72,15 +79,19 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
   const startedAtMs = Date.now();
   const log = processLog('control');
   const directory = stack.use(await openDataDirectory(config.data, Date.now));
-  const db = await openDatabase<RegistrySchema & AlertingTables>({
+  const db = await openDatabase<RegistrySchema & AlertingTables & RolloutTables>({
     path: directory.metaDatabase,
-    migrations: [...registryMigrations, ...alertingMigrations],
+    migrations: [...registryMigrations, ...alertingMigrations, ...rolloutMigrations],
     durability: 'full',
   });
   stack.defer(() => db.destroy());
   const registry = new Registry(db, Date.now);
   const blobs = await BlobStore.open(directory.blobs, { maximumBytes: config.limits.artifactBytes });
   const configOf: ConfigOf = model => config.models[model] ?? config.defaults;
+  const deployments = await Deployments.open(db, Date.now);
+  for (const [name, model] of Object.entries(config.models)) {
+    await deployments.declare(parseModelName(name), model.deployment);
+  }
   const bus = new EventBus();
   const meter = new LiveTrafficMeter(Date.now);
 
@@ -111,6 +122,10 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
     runners: pool,
     gateways: { apply: async table => (await starting).apply(table) },
     configOf,
+    deploymentOf: (model, aliases) => {
+      const { spec, seq } = deployments.of(model);
+      return spec && routedDeployment(spec, seq, aliases);
+    },
     log,
     onChange: model => {
       for (const listener of onChange) listener(model);
@@ -169,6 +184,7 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
     blobs,
     fleet,
     publisher,
+    deployments,
     reader,
     predictions,
     alerts: alerting,

@@ -1,4 +1,4 @@
-import { aliasSchema, modelNameSchema, taskHintSchema } from '@holdfast/api';
+import { aliasSchema, deploymentSchema, modelNameSchema, taskHintSchema } from '@holdfast/api';
 import { z } from 'zod';
 import { durationSchema } from './duration.ts';
 
@@ -126,6 +126,9 @@ export const modelConfigSchema = z.strictObject({
     .optional(),
   task: taskHintSchema.optional(),
   alias: aliasSchema.optional(),
+  deployment: deploymentSchema
+    .optional()
+    .describe('Shares, shadows and rules beside the champion. A change made by command or console since holds.'),
   batching: batchingSchema.prefault({}),
   runner: z
     .strictObject({
@@ -193,7 +196,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   defaults: modelConfigSchema
-    .omit({ file: true, baseline: true, task: true, alias: true })
+    .omit({ file: true, baseline: true, task: true, alias: true, deployment: true })
     .prefault({})
     .describe('What holds for every model that does not say otherwise.'),
   models: z.record(modelNameSchema, modelConfigSchema).default({}),

@@ -108,6 +108,11 @@ function handlersOf(services: ControlServices): Record<RouteName, Handler> {
       const { reason } = parse(routes.rollback.body, request.body ?? {});
       return services.rollback(model(request), change(request, reason));
     },
+    readDeployment: request => services.deployment(model(request)),
+    setDeployment: request => {
+      const { deployment, reason } = parse(routes.setDeployment.body, request.body);
+      return services.setDeployment(model(request), deployment ?? undefined, change(request, reason));
+    },
     traffic: request => {
       const { points, ...range } = parse(routes.traffic.query, request.query);
       return services.traffic(model(request), range, points);

@@ -6,6 +6,8 @@ import type {
   Artifact,
   CreateVersionResponse,
   createVersionSchema,
+  Deployment,
+  DeploymentResponse,
   DriftCell,
   DriftDetail,
   ExportFormat,
@@ -58,6 +60,8 @@ export interface ControlServices {
   rollback(model: ModelName, change: Change): Promise<AliasMove>;
   removeVersion(model: ModelName, version: number): Promise<void>;
   removeModel(model: ModelName): Promise<void>;
+  deployment(model: ModelName): Promise<DeploymentResponse>;
+  setDeployment(model: ModelName, deployment: Deployment | undefined, change: Change): Promise<DeploymentResponse>;
   traffic(model: ModelName, range: TimeRange, points: number): Promise<TrafficResponse>;
   performance(model: ModelName, range: TimeRange): Promise<PerformanceResponse>;
   driftCells(model: ModelName, range: TimeRange): Promise<DriftCell[]>;

@@ -62,6 +62,7 @@ async function openFleet(versions: number) {
     runners,
     gateways: { apply: async table => void tables.push(table) },
     configOf: () => configSchema.parse({}).defaults,
+    deploymentOf: () => undefined,
     log: createLog('test', 'silent'),
     onChange: () => {},
   });

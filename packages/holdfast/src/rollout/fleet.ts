@@ -2,8 +2,9 @@ import { type Alias, type AliasMove, champion, fault, type ModelName, type Versi
 import type { ModelConfig } from '../config/index.ts';
 import type { BlobStore, Change, RegisteredVersion, Registry } from '../registry/index.ts';
 import type { RunnerTarget } from '../runtime/index.ts';
-import type { RoutedModel, RoutedVersion, RoutingTable } from '../serving/index.ts';
+import type { RoutedDeployment, RoutedModel, RoutedVersion, RoutingTable } from '../serving/index.ts';
 import type { Log } from '../telemetry/index.ts';
+import { versionsOf } from './routed-deployment.ts';
 
 /** The runner processes that the fleet starts and stops; `RunnerPool` in production. */
 export interface Runners {
@@ -23,7 +24,9 @@ export interface FleetOptions {
   readonly blobs: BlobStore;
   readonly runners: Runners;
   readonly gateways: RoutingTargets;
-  readonly configOf: (model: ModelName) => Omit<ModelConfig, 'file' | 'baseline' | 'task' | 'alias'>;
+  readonly configOf: (model: ModelName) => Omit<ModelConfig, 'file' | 'baseline' | 'task' | 'alias' | 'deployment'>;
+  /** What is deployed beside the champion now; asked whenever the routing is made. */
+  readonly deploymentOf: (model: ModelName, aliases: Readonly<Record<string, number>>) => RoutedDeployment | undefined;
   readonly log: Log;
   /** Told after versions, states or aliases of a model changed. */
   readonly onChange: (model: ModelName) => void;
@@ -53,7 +56,6 @@ export class Fleet {
   readonly #live = new Map<ModelName, Map<number, Live>>();
   readonly #turns = new Map<ModelName, Promise<unknown>>();
   readonly #routed = new Map<ModelName, RoutedModel>();
-  #publishing: Promise<void> = Promise.resolve();
   #generation = 0;
 
   constructor(options: FleetOptions) {
@@ -81,9 +83,21 @@ export class Fleet {
     return versions.find(version => version.sockets.includes(socket))?.version;
   }
 
-  /** Versions that an alias points at. */
+  /** Versions that an alias points at, or that a deployment gives a part. */
   liveVersions(model: ModelName): ReadonlySet<number> {
-    return new Set(Object.values(this.#routed.get(model)?.aliases ?? {}));
+    const { aliases = {}, deployment } = this.#routed.get(model) ?? {};
+    return new Set([...Object.values(aliases), ...(deployment ? versionsOf(deployment) : [])]);
+  }
+
+  /**
+   * Lets the gateways follow a changed deployment at once, with the versions as they are loaded now: a rollback waits
+   * for no model that is just being loaded.
+   */
+  async reroute(model: ModelName): Promise<void> {
+    const routed = this.#routed.get(model);
+    if (routed === undefined) return;
+    this.#routed.set(model, { ...routed, deployment: this.#options.deploymentOf(model, routed.aliases) });
+    await this.#send();
   }
 
   /** Points an alias at a version: load and warm up, commit, flip the gateways, drain what nobody points at. */
@@ -135,6 +149,10 @@ export class Fleet {
 
   async removeVersion(model: ModelName, version: number): Promise<void> {
     await this.#inTurn(model, async () => {
+      const deployment = this.#routed.get(model)?.deployment;
+      if (deployment !== undefined && versionsOf(deployment).includes(version)) {
+        throw fault('version_deployed', model, version);
+      }
       await this.#options.registry.removeVersion(model, version);
       await this.#reconcile(model);
     });
@@ -191,7 +209,9 @@ export class Fleet {
     const known = (await registry.modelNames()).includes(model);
     const versions = known ? await registry.versions(model) : [];
     const aliases = known ? await registry.aliases(model) : [];
-    const wanted = new Set(aliases.map(target => target.version));
+    const targets = Object.fromEntries(aliases.map(target => [target.alias, target.version]));
+    const deployment = known ? this.#options.deploymentOf(model, targets) : undefined;
+    const wanted = new Set([...Object.values(targets), ...(deployment ? versionsOf(deployment) : [])]);
     for (const spare of known ? await this.#warmSpares(model) : []) {
       if (this.#live.get(model)?.get(spare)?.state === 'ready') wanted.add(spare);
     }
@@ -201,7 +221,7 @@ export class Fleet {
     );
     for (const [version] of dropped) this.#live.get(model)?.delete(version);
     if (!known) this.#live.delete(model);
-    await this.#publish(model, versions, Object.fromEntries(aliases.map(target => [target.alias, target.version])));
+    await this.#publish(model, versions, targets);
     for (const [version] of dropped) {
       // Not awaited: the drain may take as long as the longest run, and nobody is routed there any more.
       runners
@@ -264,12 +284,19 @@ export class Fleet {
     aliases: Readonly<Record<string, number>>,
   ): Promise<void> {
     if (versions.length === 0) this.#routed.delete(model);
-    else this.#routed.set(model, { name: model, aliases, versions: versions.map(version => this.#route(version)) });
+    else {
+      // Asked again: it may have changed while a version was being loaded.
+      const deployment = this.#options.deploymentOf(model, aliases);
+      const routed = versions.map(version => this.#route(version));
+      this.#routed.set(model, { name: model, aliases, versions: routed, deployment });
+    }
+    await this.#send();
+  }
+
+  /** Tables leave in the order of their generation; nobody waits for what an earlier one lets go of. */
+  async #send(): Promise<void> {
     this.#generation++;
-    const { table } = this;
-    // One table after the other: a gateway never sees a lower generation after a higher one.
-    this.#publishing = this.#publishing.then(() => this.#options.gateways.apply(table));
-    await this.#publishing;
+    await this.#options.gateways.apply(this.table);
   }
 
   #route(version: RegisteredVersion): RoutedVersion {

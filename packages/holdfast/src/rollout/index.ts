@@ -1,3 +1,4 @@
+export { Deployments } from './deployments.ts';
 export { Fleet, type FleetOptions, type RoutingTargets, type Runners } from './fleet.ts';
 export {
   type BaselineRequest,
@@ -7,4 +8,6 @@ export {
   type PublisherOptions,
   type ValidatedModel,
 } from './publisher.ts';
+export { routedDeployment } from './routed-deployment.ts';
+export { type RolloutTables, rolloutMigrations } from './schema.ts';
 export { isTabular, type RowColumns, rowsToTensors, tensorsToColumns } from './tabular-rows.ts';

@@ -17,7 +17,7 @@ import { matchOip, type OipRoute } from './protocols/oip-rest/routes.ts';
 import { matchTfs, type TfsRoute } from './protocols/tfs-rest/routes.ts';
 import { refuseTfs, TfsRest } from './protocols/tfs-rest/tfs.ts';
 import { asRefusal, Refusal } from './refusal.ts';
-import type { RoutingTable, ServingCounts } from './routing.ts';
+import type { ArmReport, RoutingTable, ServingCounts } from './routing.ts';
 import type { Connect } from './traffic/runner-links.ts';
 import { Traffic } from './traffic/traffic.ts';
 
@@ -50,6 +50,8 @@ export interface Gateway extends AsyncDisposable {
   applyRouting(table: RoutingTable): Promise<void>;
   /** Counts since the start, and the latencies since the last call. */
   report(): readonly ServingCounts[];
+  /** What the arms of deployments did since the last call. */
+  takeArms(): readonly ArmReport[];
   /** Not ready from now on: finishes what is in flight, refuses the rest with `draining`, closes every connection. */
   drain(): Promise<void>;
 }
@@ -124,7 +126,7 @@ class HttpGateway implements Gateway {
     const { sink, ids, log, limits, connect } = options;
     const metrics = new ServingMetrics(options.metrics);
     this.#state = { isClosing: false, heldBytes: 0, heldBytesLimit: heldBodies * limits.bodyBytes };
-    const traffic = new Traffic({ connect, metrics, clock, log });
+    const traffic = new Traffic({ connect, metrics, clock, log, registry: options.metrics });
     const path = new PredictionPath({
       traffic,
       sink,
@@ -256,6 +258,10 @@ class HttpGateway implements Gateway {
       const { requests, rows, errors } = numbers;
       return { model, version, requests, rows, errors, inFlight, latency: recent.toSparse(), latencySum: recent.sum };
     });
+  }
+
+  takeArms(): readonly ArmReport[] {
+    return this.#traffic.takeArms();
   }
 
   drain(): Promise<void> {

@@ -9,8 +9,10 @@ export type {
   ReceivedLabel,
 } from './prediction-sink.ts';
 export type {
+  ArmReport,
   FromGateway,
   GatewayReport,
+  RoutedDeployment,
   RoutedModel,
   RoutedVersion,
   RoutingTable,

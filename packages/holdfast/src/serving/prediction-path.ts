@@ -9,7 +9,9 @@ import type { PredictionIds } from './prediction-id.ts';
 import type { PredictionSink } from './prediction-sink.ts';
 import type { Decoded, PredictProtocol } from './protocols/protocol.ts';
 import { asRefusal, Refusal } from './refusal.ts';
+import type { Assignment } from './traffic/deployment-router.ts';
 import type { ServedVersion } from './traffic/served-version.ts';
+import { ShadowCopies } from './traffic/shadow-copies.ts';
 import type { Selector, Traffic } from './traffic/traffic.ts';
 
 export interface PredictionPathOptions {
@@ -29,52 +31,67 @@ class ClientGone extends Error {
   override readonly name = 'ClientGone';
 }
 
+/** The version that a request is inside; it may change once the inputs are known. */
+interface Place {
+  assigned: Assignment;
+}
+
 /** The way of a prediction: body, version, tensors, gate, queue and runtime, answer; then the sink hears of it. */
 export class PredictionPath {
   readonly #options: PredictionPathOptions;
+  readonly #shadows: ShadowCopies;
 
   constructor(options: PredictionPathOptions) {
     this.#options = options;
+    const { sink, clock, requestTimeoutMs: timeoutMs } = options;
+    this.#shadows = new ShadowCopies({ sink, clock, timeoutMs, random: Math.random });
   }
 
   /** Answers one request, whatever happens. */
   async predict<C>(exchange: Exchange, protocol: PredictProtocol<C>, model: string, selector: Selector): Promise<void> {
-    let served: ServedVersion | undefined;
+    let place: Place | undefined;
     try {
       const body = await exchange.readBody(this.#options.bodyBytes);
-      served = this.#resolve(protocol, model, selector);
-      served.enter();
-      await this.#answer(exchange, protocol, served, body);
+      place = { assigned: this.#assign(exchange, protocol, model, selector) };
+      place.assigned.served.enter();
+      await this.#answer(exchange, protocol, place, body);
     } catch (error) {
-      this.#fail(exchange, protocol, served, error);
+      this.#fail(exchange, protocol, place?.assigned, error);
     } finally {
-      served?.leave();
+      place?.assigned.served.leave();
     }
   }
 
-  #resolve<C>(protocol: PredictProtocol<C>, model: string, selector: Selector): ServedVersion {
-    const resolution = this.#options.traffic.resolve(model, selector);
-    if (resolution.kind === 'ready') return resolution.served;
-    const refusal = protocol.unresolved(model, selector, resolution);
-    if (resolution.kind === 'not-ready') this.#count(resolution.served, refusal.code, this.#options.clock.wallMs());
+  #assign<C>(exchange: Exchange, protocol: PredictProtocol<C>, model: string, selector: Selector): Assignment {
+    const assigned = this.#options.traffic.assign(model, selector, exchange);
+    if (assigned.kind === 'assigned') return assigned;
+    const refusal = protocol.unresolved(model, selector, assigned);
+    if (assigned.kind === 'not-ready') this.#count(assigned.served, refusal.code, this.#options.clock.wallMs());
     throw refusal;
   }
 
-  async #answer<C>(
-    exchange: Exchange,
-    protocol: PredictProtocol<C>,
-    served: ServedVersion,
-    body: Buffer,
-  ): Promise<void> {
+  /** Some deployments look at the inputs, which the champion's signature has decoded. */
+  #settle(exchange: Exchange, place: Place, inputs: readonly Tensor[]): void {
+    const { served: before, router } = place.assigned;
+    if (router === undefined) return;
+    place.assigned = router.settle(exchange, inputs);
+    place.assigned.served.enter();
+    before.leave();
+  }
+
+  async #answer<C>(exchange: Exchange, protocol: PredictProtocol<C>, place: Place, body: Buffer): Promise<void> {
     const { clock, ids, sink } = this.#options;
+    const first = place.assigned.served;
     const { headers } = exchange;
     const timeoutMs = callerTimeoutMs(headers, this.#options.requestTimeoutMs);
     const eventMs = callerEventTime(headers);
     const tags = callerTags(headers);
     let key = callerKey(headers);
-    const decoding = protocol.decode(body, exchange, served.model, served.signature);
+    const decoding = protocol.decode(body, exchange, first.model, first.signature);
     const decoded = decoding instanceof Promise ? await decoding : decoding;
     if (key === undefined && decoded.id !== undefined && decoded.id.length <= 200) key = decoded.id || undefined;
+    this.#settle(exchange, place, decoded.inputs);
+    const { served, arm, shadows } = place.assigned;
     const { inputs, rows, batchKey } = served.gate.admit(decoded.inputs);
     let run: RunResult | undefined;
     let outputs: readonly Tensor[];
@@ -97,20 +114,20 @@ export class PredictionPath {
     const latencyUs = (clock.monotonicMs() - exchange.startedMs) * 1000;
     served.numbers.succeeded(rows, latencyUs, run);
     if (rows === 0) return;
+    arm?.answered(outputs, rows, latencyUs);
+    const { receivedMs } = exchange;
+    const answered = { signature: served.signature, id: predictionId, receivedMs, eventMs, key, inputs, outputs };
     sink.answered({
+      ...answered,
       model: served.model,
       version: served.version,
-      signature: served.signature,
-      id: predictionId,
       rows,
-      receivedMs: exchange.receivedMs,
-      eventMs,
-      key,
-      tags,
-      inputs,
-      outputs,
+      tags: arm === undefined ? tags : tags === undefined ? arm.tags : `${arm.tags},${tags}`,
       latencyUs,
     });
+    if (shadows.length === 0 || run === undefined) return;
+    const runUs = run.queueUs + run.joinUs + run.inferUs + run.splitUs;
+    this.#shadows.copy(shadows, { ...answered, tags, runUs });
   }
 
   /** Hands the request to its version's queue. */
@@ -140,10 +157,12 @@ export class PredictionPath {
     return ticket.result;
   }
 
-  #fail<C>(exchange: Exchange, protocol: PredictProtocol<C>, served: ServedVersion | undefined, error: unknown): void {
-    const { log, metrics, ids } = this.#options;
+  #fail<C>(exchange: Exchange, protocol: PredictProtocol<C>, assigned: Assignment | undefined, error: unknown): void {
+    const { log, metrics, ids, clock } = this.#options;
+    const { served, arm } = assigned ?? {};
     if (error instanceof ClientGone) {
       served?.numbers.canceled();
+      arm?.canceled((clock.monotonicMs() - exchange.startedMs) * 1000);
       return;
     }
     const errorId = ids.next();
@@ -151,6 +170,7 @@ export class PredictionPath {
     if (refusal.code === 'internal') log.error({ error, errorId, model: served?.model }, 'serving.failed');
     exchange.reply(protocol.refuse(refusal));
     metrics.refused(refusal.code);
+    arm?.failed(refusal.code);
     if (served !== undefined) this.#count(served, refusal.code, exchange.receivedMs, callerEventTimeOrNone(exchange));
   }
 

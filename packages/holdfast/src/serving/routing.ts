@@ -1,4 +1,4 @@
-import type { Signature, VersionState } from '@holdfast/api';
+import type { Condition, Signature, Sticky, VersionState } from '@holdfast/api';
 import type { BatchingConfig } from '../config/index.ts';
 
 /** One version as the gateway sees it. */
@@ -13,11 +13,83 @@ export interface RoutedVersion {
   readonly hangTimeoutMs: number;
 }
 
+/** A version with a share of the requests that name none. */
+export interface RoutedShare {
+  readonly version: number;
+  /** Ten-thousandths of the requests, 0 to 10000. */
+  readonly weight: number;
+}
+
+/** A version that gets copies of what the champion answered. */
+export interface RoutedShadow extends RoutedShare {
+  /** Relative difference up to which two numbers agree. */
+  readonly tolerance: number;
+}
+
+export interface RoutedRule {
+  /** All must hold. */
+  readonly conditions: readonly Condition[];
+  readonly version: number;
+}
+
+/** Who answers the requests of a model that name no version, beside its champion. */
+export interface RoutedDeployment {
+  /** Names it in metrics, records and reports; the same as long as its keys shall stay where they are. */
+  readonly release: string;
+  /** Counts how often shares or roles changed: what was measured before is not mixed with what is measured after. */
+  readonly stage: number;
+  readonly salt: string;
+  /** What a request is recognised by; the caller's key when undefined, and chance where there is none. */
+  readonly sticky: Sticky | undefined;
+  readonly challengers: readonly RoutedShare[];
+  readonly shadows: readonly RoutedShadow[];
+  readonly rules: readonly RoutedRule[];
+}
+
 export interface RoutedModel {
   readonly name: string;
-  /** `champion` answers a request that names no version. */
+  /** `champion` answers a request that names no version, unless the deployment says otherwise. */
   readonly aliases: Readonly<Record<string, number>>;
   readonly versions: readonly RoutedVersion[];
+  readonly deployment?: RoutedDeployment | undefined;
+}
+
+/** The part that a version played for a request. */
+export type ArmRole = 'champion' | 'challenger' | 'shadow' | 'segment';
+
+/**
+ * What one arm of a deployment did since the last report. Only requests that were dealt by share are counted: those of
+ * testers, rules and callers that name a version are no fair comparison.
+ */
+export interface ArmReport {
+  readonly model: string;
+  readonly release: string;
+  readonly stage: number;
+  readonly version: number;
+  readonly role: Exclude<ArmRole, 'segment'>;
+  /** Answered or failed by the server; a caller's mistakes are not counted. For a shadow, copies that were run. */
+  readonly requests: number;
+  readonly errors: number;
+  readonly rows: number;
+  /** Rows with a NaN or infinite output. */
+  readonly nonFiniteRows: number;
+  /** Microseconds of the whole request; for a shadow, from its queue to its outputs. */
+  readonly latency: readonly (readonly [bucket: number, count: number])[];
+  readonly latencySum: number;
+  /** What was predicted: a class, or the number of a bin of numbers in order. */
+  readonly outputs: readonly (readonly [key: string, rows: number])[];
+  /** Of a shadow only. */
+  readonly copies: ShadowReport | undefined;
+}
+
+export interface ShadowReport {
+  /** Copies not made because too many waited. */
+  readonly dropped: number;
+  /** Rows whose outputs were compared with the champion's, and those that disagreed. */
+  readonly comparedRows: number;
+  readonly disagreeingRows: number;
+  /** The champion's latencies of the same requests, measured alike. */
+  readonly championLatency: readonly (readonly [bucket: number, count: number])[];
 }
 
 /** Everything a gateway needs to route, replaced as a whole; a higher generation replaces a lower one. */
@@ -46,6 +118,7 @@ export interface GatewayReport {
   readonly labelsTotal: number;
   readonly lastSyncedMs: number | null;
   readonly counts: readonly ServingCounts[];
+  readonly arms: readonly ArmReport[];
 }
 
 /** Control to gateway, over the child's IPC channel. */

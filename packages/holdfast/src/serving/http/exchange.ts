@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { fault } from '@holdfast/api';
 import { asRefusal, BodyTooLarge, badRequest, type Refusal } from '../refusal.ts';
 import { type Coding, compress, decompress, requestCoding, responseCoding } from './content-coding.ts';
-import { type RequestHeaders, readHeaders } from './request-headers.ts';
+import { headerNamed, type RequestHeaders, readHeaders } from './request-headers.ts';
 
 /** A chunked body in more pieces than this is an attack on the allocator. */
 const maximumChunks = 65_536;
@@ -59,6 +59,11 @@ export class Exchange {
 
   get method(): string {
     return this.request.method ?? 'GET';
+  }
+
+  /** Any header, by its name in lower case. */
+  header(name: string): string | undefined {
+    return headerNamed(this.request.rawHeaders, name);
   }
 
   /** The connection ends with this answer. */

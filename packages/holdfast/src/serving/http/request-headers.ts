@@ -48,6 +48,15 @@ export function readHeaders(raw: readonly string[]): RequestHeaders {
   return headers;
 }
 
+/** The first header of this name, which is in lower case. */
+export function headerNamed(raw: readonly string[], name: string): string | undefined {
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const one = raw[i]!;
+    if (one.length === name.length && one.toLowerCase() === name) return asUtf8(raw[i + 1]!);
+  }
+  return undefined;
+}
+
 function readHeader(headers: RequestHeaders, name: string, value: string): void {
   // The length rules out nearly all other headers without looking at their characters.
   switch (name.length) {

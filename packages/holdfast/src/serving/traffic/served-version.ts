@@ -86,10 +86,14 @@ export class ServedVersion {
     await this.#links.open(next.sockets);
   }
 
-  /** The next table is in force. */
-  async apply(next: RoutedVersion): Promise<void> {
+  /** The next table comes into force with this turn. */
+  take(next: RoutedVersion): void {
     this.#routed = next;
     this.batcher.batching = next.batching;
+  }
+
+  /** The next table is in force. */
+  async apply(next: RoutedVersion): Promise<void> {
     await this.#links.keepOnly(next.sockets);
   }
 

@@ -1,5 +1,9 @@
 import { champion } from '@holdfast/api';
-import type { RoutedModel, RoutedVersion, RoutingTable } from '../routing.ts';
+import type { MetricRegistry } from '../../telemetry/index.ts';
+import type { ArmReport, RoutedModel, RoutedVersion, RoutingTable } from '../routing.ts';
+import { ArmBook } from './arm-book.ts';
+import { type Assignment, DeploymentRouter, plainAssignment } from './deployment-router.ts';
+import type { RequestFacts } from './request-facts.ts';
 import { ServedVersion, type ServedVersionOptions } from './served-version.ts';
 
 /** Which version a request names: none, a number, an alias, or text that may be either. */
@@ -22,6 +26,16 @@ export interface ServedModel {
   readonly aliases: ReadonlyMap<string, number>;
   /** By number, newest first. */
   readonly versions: ReadonlyMap<number, ServedVersion>;
+  /** Undefined when the champion answers all. */
+  readonly router: DeploymentRouter | undefined;
+  /** The version that plays a part in the deployment, by the name of the part. */
+  readonly roles: ReadonlyMap<string, number>;
+}
+
+export interface TrafficOptions extends ServedVersionOptions {
+  readonly registry: MetricRegistry;
+  /** Uniform in [0, 1), for requests without a key. @default Math.random */
+  readonly random?: () => number;
 }
 
 /** The selector that a version or alias in a path means. */
@@ -34,14 +48,21 @@ export function parseSelector(text: string | undefined): Selector {
 
 /** Who answers: the table in force, replaced as a whole without failing a request. */
 export class Traffic {
-  readonly #options: ServedVersionOptions;
+  readonly #options: TrafficOptions;
+  readonly #book: ArmBook;
   #models: ReadonlyMap<string, ServedModel> = new Map();
   #generation = -1;
   /** Flips happen one after another. */
   #flips: Promise<void> = Promise.resolve();
 
-  constructor(options: ServedVersionOptions) {
+  constructor(options: TrafficOptions) {
     this.#options = options;
+    this.#book = new ArmBook(options.registry);
+  }
+
+  /** What the arms of deployments did since the last call. */
+  takeArms(): readonly ArmReport[] {
+    return this.#book.take();
   }
 
   /** -1 before the first table. */
@@ -55,6 +76,28 @@ export class Traffic {
 
   *versions(): Generator<ServedVersion> {
     for (const model of this.#models.values()) yield* model.versions.values();
+  }
+
+  /**
+   * Who answers a prediction. A caller that names a version gets it; so does one that names a version, an alias or a
+   * role in the header `x-holdfast-route`, for testers.
+   */
+  assign(name: string, selector: Selector, facts: RequestFacts): Assignment | Exclude<Resolution, { kind: 'ready' }> {
+    if (selector.kind === 'default') {
+      const pinned = facts.header('x-holdfast-route');
+      if (pinned !== undefined && pinned !== '') return this.#pinned(name, pinned);
+      const router = this.#models.get(name)?.router;
+      if (router !== undefined) return router.assign(facts);
+    }
+    const resolution = this.resolve(name, selector);
+    return resolution.kind === 'ready' ? plainAssignment(resolution.served) : resolution;
+  }
+
+  #pinned(name: string, pinned: string): Assignment | Exclude<Resolution, { kind: 'ready' }> {
+    const version = this.#models.get(name)?.roles.get(pinned);
+    const selector: Selector = version === undefined ? parseSelector(pinned) : { kind: 'version', version };
+    const resolution = this.resolve(name, selector);
+    return resolution.kind === 'ready' ? plainAssignment(resolution.served) : resolution;
   }
 
   resolve(name: string, selector: Selector): Resolution {
@@ -102,9 +145,12 @@ export class Traffic {
     const kept: { readonly served: ServedVersion; readonly routed: RoutedVersion }[] = [];
     for (const model of table.models) next.set(model.name, this.#next(model, kept));
     await Promise.all(kept.map(({ served, routed }) => served.prepare(routed)));
+    for (const { served, routed } of kept) served.take(routed);
+    for (const model of table.models) next.set(model.name, this.#withRouter(model, next.get(model.name)!));
     const dropped = [...this.versions()].filter(served => !kept.some(entry => entry.served === served));
     this.#models = next;
     this.#generation = table.generation;
+    this.#book.keep(new Set([...next.values()].flatMap(model => model.router?.arms ?? [])));
     const applied = kept.map(({ served, routed }) => served.apply(routed));
     return async () => {
       await Promise.all(applied);
@@ -125,7 +171,28 @@ export class Traffic {
       versions.set(routed.version, served);
       kept.push({ served, routed });
     }
-    return { name: model.name, aliases: new Map(Object.entries(model.aliases)), versions };
+    const aliases = new Map(Object.entries(model.aliases));
+    return { name: model.name, aliases, versions, router: undefined, roles: new Map() };
+  }
+
+  /** Once its versions know their new states. */
+  #withRouter({ name, deployment }: RoutedModel, model: ServedModel): ServedModel {
+    const current = model.versions.get(model.aliases.get(champion) ?? -1);
+    if (deployment === undefined || current?.state !== 'ready') return model;
+    const { random = Math.random } = this.#options;
+    const { versions } = model;
+    const router = new DeploymentRouter({
+      model: name,
+      deployment,
+      champion: current,
+      versions,
+      book: this.#book,
+      random,
+    });
+    const roles = new Map<string, number>();
+    for (const { version } of deployment.shadows.slice(0, 1)) roles.set('shadow', version).set('challenger', version);
+    for (const { version } of deployment.challengers.slice(0, 1)) roles.set('challenger', version);
+    return { ...model, router, roles };
   }
 
   /** Closes every link; nothing may be in flight. */
