@@ -1,0 +1,99 @@
+import type { ModelName } from '@holdfast/api';
+import type { Config } from '../config/index.ts';
+import type { BlobStore, Registry } from '../registry/index.ts';
+import { type Deployments, Fleet, routedDeployment } from '../rollout/index.ts';
+import { type RunnerEvents, type RunnerPool, startRunnerPool } from '../runtime/index.ts';
+import type { Log } from '../telemetry/index.ts';
+import type { DataDirectory } from './data-directory.ts';
+import type { Gateways } from './gateways.ts';
+import type { LiveTrafficMeter } from './live-traffic.ts';
+import { startGateways } from './start-processes.ts';
+
+export type ConfigOf = (model: ModelName) => Config['defaults'];
+
+export interface ServingPartOptions {
+  readonly config: Config;
+  readonly configOf: ConfigOf;
+  readonly workers: number;
+  readonly directory: DataDirectory;
+  readonly registry: Registry;
+  readonly blobs: BlobStore;
+  readonly deployments: Deployments;
+  readonly meter: LiveTrafficMeter;
+  readonly log: Log;
+}
+
+/** What answers requests on this machine: gateways, runners, and the fleet that keeps them as the registry says. */
+export class ServingPart implements AsyncDisposable {
+  readonly pool: RunnerPool;
+  readonly fleet: Fleet;
+  readonly #starting: Promise<Gateways>;
+  readonly #listeners = new Set<(model: ModelName) => void>();
+  readonly #quarantineListeners = new Set<(event: RunnerEvents['quarantined']) => void>();
+  readonly #lifetime: AsyncDisposableStack;
+
+  /**
+   * Starts the gateways, which take requests while models are still being loaded; disposing drains them before the
+   * runners end.
+   */
+  constructor(options: ServingPartOptions) {
+    const { config, configOf, workers, directory, registry, blobs, deployments, meter, log } = options;
+    this.#lifetime = new AsyncDisposableStack();
+    const pool = this.#lifetime.use(startRunnerPool({ runDirectory: directory.run, log }));
+    this.pool = pool;
+    pool.on('quarantined', event => {
+      for (const listener of this.#quarantineListeners) listener(event);
+    });
+    this.#starting = startGateways({
+      config,
+      workers,
+      directory,
+      log,
+      meter,
+      onHung: (model, socket) => {
+        const version = this.fleet.versionBehind(model, socket);
+        if (version !== undefined) pool.replaceHung(model, version, socket);
+      },
+    });
+    this.#lifetime.defer(async () => {
+      const gateways = await this.#starting.catch(() => undefined);
+      await gateways?.[Symbol.asyncDispose]();
+    });
+    this.fleet = new Fleet({
+      registry,
+      blobs,
+      runners: pool,
+      gateways: { apply: async table => (await this.#starting).apply(table) },
+      configOf,
+      deploymentOf: (model, aliases) => {
+        const { spec, seq } = deployments.of(model);
+        return spec && routedDeployment(spec, seq, aliases);
+      },
+      log,
+      onChange: model => {
+        for (const listener of this.#listeners) listener(model);
+      },
+    });
+  }
+
+  /** Resolves when they listen. @throws Fault `bad_configuration` when an address cannot be listened on */
+  gateways(): Promise<Gateways> {
+    return this.#starting;
+  }
+
+  /** Calls `listener` after versions, states or aliases of a model changed, until the returned function is called. */
+  onChange(listener: (model: ModelName) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls `listener` when runners of a version died too often, until the returned function is called. */
+  onQuarantine(listener: (event: RunnerEvents['quarantined']) => void): () => void {
+    this.#quarantineListeners.add(listener);
+    return () => this.#quarantineListeners.delete(listener);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lifetime.disposeAsync();
+  }
+}
