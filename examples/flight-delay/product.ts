@@ -49,6 +49,7 @@ export class Product implements AsyncDisposable {
       ['--config', options.config],
       ['--host', options.host],
       ['--port', options.port],
+      ['--grpc-port', 0],
       ['--console-port', options.consolePort],
     ].flatMap(([name, value]) => (value === undefined ? [] : [String(name), String(value)]));
     // Its own process group, so that Ctrl-C reaches this process only, which lets what is in flight finish first.

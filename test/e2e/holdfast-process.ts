@@ -11,6 +11,7 @@ const main = fileURLToPath(new URL('../../packages/holdfast/src/main.ts', import
 const readySchema = z.object({
   ready: z.literal(true),
   inferenceUrl: z.string(),
+  grpcAddress: z.string(),
   consoleUrl: z.string(),
   examples: z.array(z.object({ model: z.string(), curl: z.string() })),
   problems: z.array(z.object({ model: z.string(), why: z.string() })),
@@ -62,7 +63,7 @@ export class HoldfastProcess implements AsyncDisposable {
   }
 
   static async up(args: readonly string[]): Promise<HoldfastProcess> {
-    const started = start(['up', '--json', '--port', '0', '--console-port', '0', ...args]);
+    const started = start(['up', '--json', '--port', '0', '--grpc-port', '0', '--console-port', '0', ...args]);
     const line = Promise.withResolvers<string>();
     started.child.stdout?.on('data', () => {
       const [first, rest] = started.output.stdout.split('\n');

@@ -47,7 +47,7 @@ test('a file given to `up` is served, and its paste-ready example works as print
 });
 
 test('a second process on the same data directory leaves at once and names the owner', async () => {
-  const second = await runCli('up', '--data', data, '--port', '0', '--console-port', '0');
+  const second = await runCli('up', '--data', data, '--port', '0', '--grpc-port', '0', '--console-port', '0');
   expect(second.code).toBe(3);
   expect(second.stderr).toContain(`process ${holdfast.pid} on`);
 });
@@ -55,7 +55,7 @@ test('a second process on the same data directory leaves at once and names the o
 test('a port that somebody else has is named, and nothing is left running', async () => {
   const other = join(folder.path, 'other');
   const { port } = new URL(holdfast.ready.inferenceUrl);
-  const taken = await runCli('up', '--data', other, '--port', port, '--console-port', '0');
+  const taken = await runCli('up', '--data', other, '--port', port, '--grpc-port', '0', '--console-port', '0');
   expect(taken.code).toBe(2);
   expect(taken.stderr).toContain(`port ${port}`);
 });

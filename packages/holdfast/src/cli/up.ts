@@ -19,6 +19,8 @@ import { modelNameOfFile } from './deploy.ts';
 /** A Holdfast that is up. */
 export interface RunningHoldfast extends AsyncDisposable {
   readonly inferenceUrl: string;
+  /** Host and port, as gRPC clients want it. */
+  readonly grpcAddress: string;
   readonly consoleUrl: string;
   /** A request that can be pasted into a shell, for each model that serves. */
   readonly examples: readonly { readonly model: string; readonly curl: string }[];
@@ -49,17 +51,18 @@ async function configOf(parsed: Parsed): Promise<Config> {
     data: text(parsed, 'data') ?? config.data,
     host: text(parsed, 'host') ?? config.host,
     port: wholeNumber(parsed, 'port', 0, 65_535) ?? config.port,
+    grpcPort: wholeNumber(parsed, 'grpc-port', 0, 65_535) ?? config.grpcPort,
     consolePort: wholeNumber(parsed, 'console-port', 0, 65_535) ?? config.consolePort,
   };
 }
 
 function announce(running: RunningHoldfast, parsed: Parsed, terminal: Terminal): void {
-  const { inferenceUrl, consoleUrl, examples, problems } = running;
+  const { inferenceUrl, grpcAddress, consoleUrl, examples, problems } = running;
   if (flag(parsed, 'json')) {
-    terminal.stdout(`${JSON.stringify({ ready: true, inferenceUrl, consoleUrl, examples, problems })}\n`);
+    terminal.stdout(`${JSON.stringify({ ready: true, inferenceUrl, grpcAddress, consoleUrl, examples, problems })}\n`);
     return;
   }
-  terminal.stdout(`\n  inference  ${inferenceUrl}\n  console    ${consoleUrl}\n`);
+  terminal.stdout(`\n  inference  ${inferenceUrl}\n  gRPC       ${grpcAddress}\n  console    ${consoleUrl}\n`);
   for (const { model, why } of problems) terminal.stderr(`\n  ${model} does not serve: ${why}\n`);
   for (const { model, curl } of examples) terminal.stdout(`\n  Ask ${model}:\n\n    ${curl}\n`);
   if (examples.length === 0) terminal.stdout('\n  No models yet: holdfast deploy MODEL.onnx --name NAME\n');
@@ -92,6 +95,7 @@ export function upCommand(start: StartHoldfast): Command {
       data: { type: 'string' },
       host: { type: 'string' },
       port: { type: 'string' },
+      'grpc-port': { type: 'string' },
       'console-port': { type: 'string' },
       workers: { type: 'string' },
     },
@@ -100,6 +104,7 @@ export function upCommand(start: StartHoldfast): Command {
       ['--data DIR', 'data directory (default ./.holdfast)'],
       ['--host ADDRESS', 'address to listen on (default 127.0.0.1)'],
       ['--port N', 'inference port (default 8080; 0 takes a free one)'],
+      ['--grpc-port N', 'inference over gRPC (default 8081; 0 takes a free one)'],
       ['--console-port N', 'console and control API (default 8090; 0 takes a free one)'],
       ['--workers N', 'gateway processes behind the inference port (default 1)'],
       jsonHelp,

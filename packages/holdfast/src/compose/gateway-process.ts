@@ -61,6 +61,7 @@ const recorder = recording.enabled
 const gateway = await startGateway({
   host: settings.host,
   port: settings.port,
+  grpcPort: settings.grpcPort,
   isShared: settings.shared,
   limits: settings.limits,
   sink: recorder ?? nullSink,
@@ -94,4 +95,4 @@ function reportNow(): void {
 const reporting = setInterval(reportNow, reportEveryMs);
 lifetime.defer(() => clearInterval(reporting));
 started.resolve(gateway);
-tell({ kind: 'listening', port: gateway.port });
+tell({ kind: 'listening', port: gateway.port, grpcPort: gateway.grpcPort ?? settings.grpcPort });

@@ -4,9 +4,10 @@ import { z } from 'zod';
 export const gatewaySettingsSchema = z.object({
   host: z.string(),
   port: z.int(),
+  grpcPort: z.int(),
   /** 1 for the first gateway of this machine, and so on; part of prediction ids and log names. */
   instance: z.int(),
-  /** Several gateways listen on the same port. */
+  /** Several gateways listen on the same ports. */
   shared: z.boolean(),
   logDirectory: z.string(),
   limits: z.object({

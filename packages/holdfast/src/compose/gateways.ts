@@ -26,18 +26,24 @@ function isFromGateway(message: unknown): message is GatewayMessage {
   return z.object({ kind: z.enum(['listening', 'routed', 'report', 'hung', 'failed']) }).safeParse(message).success;
 }
 
+/** Where a gateway listens. */
+interface Ports {
+  readonly port: number;
+  readonly grpcPort: number;
+}
+
 class GatewayProcess {
   readonly name: string;
   readonly child: SupervisedChild;
-  readonly listening = Promise.withResolvers<number>();
-  /** The port it got; a successor listens there again. */
-  port: number;
+  readonly listening = Promise.withResolvers<Ports>();
+  /** The ports it got; a successor listens there again. */
+  ports: Ports;
   #routedGeneration = 0;
   #waiting: { readonly generation: number; readonly resolve: () => void }[] = [];
 
-  constructor(index: number, table: () => RoutingTable | undefined, options: GatewaysOptions, port: number) {
+  constructor(index: number, table: () => RoutingTable | undefined, options: GatewaysOptions, ports: Ports) {
     this.name = `gateway-${index}`;
-    this.port = port;
+    this.ports = ports;
     this.child = new SupervisedChild({
       name: this.name,
       kind: 'gateway',
@@ -46,7 +52,7 @@ class GatewayProcess {
       ),
       settings: (): GatewaySettings => ({
         ...options.settings,
-        port: this.port,
+        ...this.ports,
         instance: index,
         shared: options.count > 1,
       }),
@@ -60,13 +66,20 @@ class GatewayProcess {
       onMessage: message => {
         if (!isFromGateway(message)) return;
         if (message.kind === 'listening') {
-          this.port = message.port;
-          this.listening.resolve(message.port);
+          const { port, grpcPort } = message;
+          this.ports = { port, grpcPort };
+          this.listening.resolve(this.ports);
           this.child.markHealthy();
         } else if (message.kind === 'routed') this.#routed(message.generation);
         else if (message.kind === 'hung') options.onHung(message.model, message.socket);
         else if (message.kind === 'failed') {
-          this.listening.reject(fault('bad_configuration', `${options.settings.host} port ${this.port}`, message.why));
+          this.listening.reject(
+            fault(
+              'bad_configuration',
+              `${options.settings.host} port ${this.ports.port} or gRPC port ${this.ports.grpcPort}`,
+              message.why,
+            ),
+          );
         } else options.onReport(this.name, message.report);
       },
     });
@@ -109,23 +122,30 @@ export class Gateways implements RoutingTargets, AsyncDisposable {
   /** Resolves when all of them listen. */
   static async start(options: GatewaysOptions): Promise<Gateways> {
     const gateways = new Gateways(options);
-    // The first one finds the port that the others share.
-    const port = await gateways.#add(options.settings.port).catch(async (error: unknown) => {
+    // The first one finds the ports that the others share.
+    const ports = await gateways.#add(options.settings).catch(async (error: unknown) => {
       await gateways[Symbol.asyncDispose]();
       throw error;
     });
-    await Promise.all(Array.from({ length: options.count - 1 }, () => gateways.#add(port)));
+    await Promise.all(Array.from({ length: options.count - 1 }, () => gateways.#add(ports)));
     return gateways;
   }
 
-  #add(port: number): Promise<number> {
-    const process = new GatewayProcess(this.#processes.length + 1, () => this.#table, this.#options, port);
+  #add(ports: Ports): Promise<Ports> {
+    const process = new GatewayProcess(this.#processes.length + 1, () => this.#table, this.#options, {
+      port: ports.port,
+      grpcPort: ports.grpcPort,
+    });
     this.#processes.push(process);
     return process.listening.promise;
   }
 
   get port(): number {
-    return this.#processes[0]?.port ?? 0;
+    return this.#processes[0]?.ports.port ?? 0;
+  }
+
+  get grpcPort(): number {
+    return this.#processes[0]?.ports.grpcPort ?? 0;
   }
 
   async apply(table: RoutingTable): Promise<void> {

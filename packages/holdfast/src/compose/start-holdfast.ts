@@ -77,7 +77,9 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
   });
   await serving.fleet.open();
   const problems = await new ConfiguredModels({ blobs, registry, publisher }).register(config, progress);
-  const inferenceUrl = urlOf(config.host, (await serving.gateways()).port);
+  const gateways = await serving.gateways();
+  const inferenceUrl = urlOf(config.host, gateways.port);
+  const grpcAddress = urlOf(config.host, gateways.grpcPort).replace('http://', '');
   let consoleUrl = '';
   const leading = stack.use(
     await startLeadingPart({
@@ -111,5 +113,12 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
   await directory.publishAddress(consoleUrl, inferenceUrl);
   const examples = await examplesOf(registry, inferenceUrl);
   const lifetime = stack.move();
-  return { inferenceUrl, consoleUrl, examples, problems, [Symbol.asyncDispose]: () => lifetime.disposeAsync() };
+  return {
+    inferenceUrl,
+    grpcAddress,
+    consoleUrl,
+    examples,
+    problems,
+    [Symbol.asyncDispose]: () => lifetime.disposeAsync(),
+  };
 }

@@ -27,6 +27,7 @@ export function startGateways({ config, workers, directory, log, meter, onHung }
     settings: {
       host: config.host,
       port: config.port,
+      grpcPort: config.grpcPort,
       logDirectory: directory.log,
       limits: config.limits,
       recording: {

@@ -150,6 +150,7 @@ export const configSchema = z.strictObject({
   data: z.string().default('./.holdfast'),
   host: z.string().default('127.0.0.1'),
   port: z.int().min(0).max(65_535).default(8080).describe('Inference HTTP.'),
+  grpcPort: z.int().min(0).max(65_535).default(8081).describe('Inference gRPC.'),
   consolePort: z.int().min(0).max(65_535).default(8090).describe('Console and control API.'),
   hosts: z
     .array(z.string())

@@ -63,11 +63,13 @@ export class FakeGateway implements AsyncDisposable {
 
   static async start(
     limits: Partial<{ bodyBytes: number; requestTimeout: number; connections: number }> = {},
+    { hasGrpc = false }: { readonly hasGrpc?: boolean } = {},
   ): Promise<FakeGateway> {
     const fake = new FakeGateway();
     fake.#gateway = await startGateway({
       host: '127.0.0.1',
       port: 0,
+      grpcPort: hasGrpc ? 0 : undefined,
       limits: { bodyBytes: 67_108_864, requestTimeout: 10_000, connections: 4096, ...limits },
       sink: fake.sink,
       labels: fake.sink,

@@ -4,6 +4,11 @@ import type { Config } from '../config/index.ts';
 import { type Log, type MetricRegistry, prometheusContentType } from '../telemetry/index.ts';
 import { type ServingClock, systemClock } from './clock.ts';
 import { Feedback, matchFeedback, refuseFeedback } from './feedback/feedback.ts';
+import { GrpcServer } from './grpc/grpc-server.ts';
+import { healthMethods } from './grpc/health-service.ts';
+import { ProtoCatalog } from './grpc/proto-catalog.ts';
+import { reflectionMethods } from './grpc/reflection-service.ts';
+import { statusOf } from './grpc/status.ts';
 import { Exchange, type ListenerState, type Reply } from './http/exchange.ts';
 import { listen, portOf } from './http/listener.ts';
 import { BodyReader } from './large-body/body-reader.ts';
@@ -11,6 +16,7 @@ import { ServingMetrics } from './metrics.ts';
 import type { PredictionIds } from './prediction-id.ts';
 import { PredictionPath } from './prediction-path.ts';
 import type { LabelSink, PredictionSink } from './prediction-sink.ts';
+import { oipGrpcMethods } from './protocols/oip-grpc/oip-grpc.ts';
 import { OipRest } from './protocols/oip-rest/oip.ts';
 import { refuseOip } from './protocols/oip-rest/predict.ts';
 import { matchOip, type OipRoute } from './protocols/oip-rest/routes.ts';
@@ -25,7 +31,9 @@ export interface GatewayOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** Lets several gateways listen on the same port. @default false */
+  /** 0 takes a free one; undefined serves no gRPC. */
+  readonly grpcPort?: number | undefined;
+  /** Lets several gateways listen on the same ports. @default false */
   readonly isShared?: boolean;
   readonly limits: Pick<Config['limits'], 'bodyBytes' | 'requestTimeout' | 'connections'>;
   readonly sink: PredictionSink;
@@ -43,6 +51,8 @@ export interface GatewayOptions {
 
 export interface Gateway extends AsyncDisposable {
   readonly port: number;
+  /** Undefined when no gRPC is served. */
+  readonly grpcPort: number | undefined;
   /**
    * Puts a routing table in force without failing a request: settles when every new request goes by it and the
    * versions and runners it dropped have none in flight. An older generation than the one in force changes nothing.
@@ -58,6 +68,8 @@ export interface Gateway extends AsyncDisposable {
 
 /** What is in flight gets this long before its connection is cut. */
 const drainTimeoutMs = 25_000;
+/** Connections that answered everything get this long to close by themselves. */
+const closeGraceMs = 1000;
 /** Bodies of the largest size that are held at a time. */
 const heldBodies = 8;
 /** Paths remembered with their route; beyond this many the memory starts anew. */
@@ -112,6 +124,8 @@ class HttpGateway implements Gateway {
   readonly #tfs: TfsRest;
   readonly #feedback: Feedback;
   readonly #bodies: BodyReader;
+  readonly #path: PredictionPath;
+  #grpc: GrpcServer | undefined;
   readonly #routes = new Map<string, Route>();
   #server: Server | undefined;
   #port = 0;
@@ -138,6 +152,7 @@ class HttpGateway implements Gateway {
       requestTimeoutMs: limits.requestTimeout,
     });
     this.#clock = clock;
+    this.#path = path;
     this.#traffic = traffic;
     this.#metrics = metrics;
     const bodies = new BodyReader();
@@ -163,10 +178,48 @@ class HttpGateway implements Gateway {
       handle: (request, response) => void this.#handle(request, response),
     });
     this.#port = portOf(this.#server);
+    await this.#listenGrpc();
+  }
+
+  async #listenGrpc(): Promise<void> {
+    const { host, grpcPort, limits, isShared, serverVersion } = this.#options;
+    if (grpcPort === undefined) return;
+    const calls = {
+      enter: (bytes: number) => this.#enter(bytes),
+      leave: (bytes: number) => this.#leave(bytes),
+      statusOf: (error: unknown) => statusOf(this.#told(error)),
+    };
+    const protos = await ProtoCatalog.load();
+    const isReady = (): boolean => this.#isReady();
+    this.#grpc = await GrpcServer.start({
+      ...calls,
+      host,
+      port: grpcPort,
+      isShared: isShared ?? false,
+      connections: limits.connections,
+      messageBytes: limits.bodyBytes,
+      protos,
+      methods: [
+        ...oipGrpcMethods({
+          ...calls,
+          path: this.#path,
+          traffic: this.#traffic,
+          clock: this.#clock,
+          serverVersion: serverVersion ?? '0.1.0',
+          isReady,
+        }),
+        ...healthMethods(protos.serviceNames(), isReady),
+        ...reflectionMethods(protos),
+      ],
+    });
   }
 
   get port(): number {
     return this.#port;
+  }
+
+  get grpcPort(): number | undefined {
+    return this.#grpc?.port;
   }
 
   applyRouting(table: RoutingTable): Promise<void> {
@@ -198,9 +251,33 @@ class HttpGateway implements Gateway {
       this.#refuse(exchange, response, matched, error);
     } finally {
       exchange?.release();
-      this.#active--;
-      if (this.#active === 0) this.#idle?.resolve();
+      this.#left();
     }
+  }
+
+  #left(): void {
+    this.#active--;
+    if (this.#active === 0) this.#idle?.resolve();
+  }
+
+  /** A gRPC message of this size is here. @throws Fault when it cannot be taken now */
+  #enter(bytes: number): void {
+    this.#checkAccepting();
+    if (this.#state.heldBytes + bytes > this.#state.heldBytesLimit) throw fault('overloaded', 1000);
+    this.#state.heldBytes += bytes;
+    this.#active++;
+  }
+
+  #leave(bytes: number): void {
+    this.#state.heldBytes -= bytes;
+    this.#left();
+  }
+
+  /** @throws Fault `draining`, `starting` */
+  #checkAccepting(): void {
+    if (this.#state.isClosing) throw fault('draining');
+    // A restarted gateway listens before control has told it the models; that a model is unknown would be untrue.
+    if (this.#traffic.generation < 0) throw fault('starting');
   }
 
   #route(path: string): Route {
@@ -214,9 +291,7 @@ class HttpGateway implements Gateway {
 
   /** Answers at once, or later when it returns a promise. @throws Refusal, Fault */
   #dispatch(exchange: Exchange, matched: Route): Promise<void> | undefined {
-    if (exchange.method === 'POST' && this.#state.isClosing) throw fault('draining');
-    // A restarted gateway listens before control has told it the models; that a model is unknown would be untrue.
-    if (exchange.method === 'POST' && this.#traffic.generation < 0) throw fault('starting');
+    if (exchange.method === 'POST') this.#checkAccepting();
     switch (matched.protocol) {
       case 'oip':
         return isAllowed(exchange, matched.route.method) ? this.#oip.answer(exchange, matched.route) : undefined;
@@ -239,12 +314,17 @@ class HttpGateway implements Gateway {
     exchange.reply({ status: 200, contentType: prometheusContentType, body: this.#options.metrics.render() });
   }
 
-  #refuse(exchange: Exchange | undefined, response: ServerResponse, matched: Route, error: unknown): void {
+  /** Any error as what its caller is told, counted and, when it is ours, logged. */
+  #told(error: unknown): Refusal {
     const errorId = this.#options.ids.next();
     const refusal = asRefusal(error, errorId);
     if (refusal.code === 'internal') this.#options.log.error({ error, errorId }, 'serving.failed');
     this.#metrics.refused(refusal.code);
-    const reply = refusers[matched.protocol](refusal);
+    return refusal;
+  }
+
+  #refuse(exchange: Exchange | undefined, response: ServerResponse, matched: Route, error: unknown): void {
+    const reply = refusers[matched.protocol](this.#told(error));
     if (exchange !== undefined) exchange.reply(reply);
     else {
       const headers = ['Content-Type', reply.contentType, 'Content-Length', String(Buffer.byteLength(reply.body))];
@@ -282,9 +362,11 @@ class HttpGateway implements Gateway {
     }
     // Answers that were just written leave before their connections are closed.
     await new Promise(resolve => setImmediate(resolve));
+    const grpcClosed = this.#grpc?.close(closeGraceMs);
     server?.closeIdleConnections();
-    const cut = setTimeout(() => server?.closeAllConnections(), 1000);
+    const cut = setTimeout(() => server?.closeAllConnections(), closeGraceMs);
     await closed;
+    await grpcClosed;
     clearTimeout(cut);
     await this.#bodies[Symbol.asyncDispose]();
     await this.#traffic.close();

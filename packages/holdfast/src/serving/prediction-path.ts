@@ -2,14 +2,14 @@ import { type FaultCode, faults, type Tensor } from '@holdfast/api';
 import type { Log } from '../telemetry/index.ts';
 import type { RunResult } from './batching/batcher.ts';
 import type { ServingClock } from './clock.ts';
-import type { Exchange } from './http/exchange.ts';
-import { callerEventTime, callerKey, callerTags, callerTimeoutMs } from './http/request-headers.ts';
+import { type CallerHeaders, callerEventTime, callerKey, callerTags, callerTimeoutMs } from './http/request-headers.ts';
 import type { ServingMetrics } from './metrics.ts';
 import type { PredictionIds } from './prediction-id.ts';
 import type { PredictionSink } from './prediction-sink.ts';
-import type { Decoded, PredictProtocol } from './protocols/protocol.ts';
+import type { Decoded, PredictionCall, PredictProtocol } from './protocols/protocol.ts';
 import { asRefusal, Refusal } from './refusal.ts';
 import type { Assignment } from './traffic/deployment-router.ts';
+import type { RequestFacts } from './traffic/request-facts.ts';
 import type { ServedVersion } from './traffic/served-version.ts';
 import { ShadowCopies } from './traffic/shadow-copies.ts';
 import type { Selector, Traffic } from './traffic/traffic.ts';
@@ -48,22 +48,32 @@ export class PredictionPath {
   }
 
   /** Answers one request, whatever happens. */
-  async predict<C>(exchange: Exchange, protocol: PredictProtocol<C>, model: string, selector: Selector): Promise<void> {
+  async predict<C, E, R, Call extends PredictionCall<E, R>>(
+    call: Call,
+    protocol: PredictProtocol<C, E, R, Call>,
+    model: string,
+    selector: Selector,
+  ): Promise<void> {
     let place: Place | undefined;
     try {
-      const body = await exchange.readBody(this.#options.bodyBytes);
-      place = { assigned: this.#assign(exchange, protocol, model, selector) };
+      const body = await call.readBody(this.#options.bodyBytes);
+      place = { assigned: this.#assign(call, protocol, model, selector) };
       place.assigned.served.enter();
-      await this.#answer(exchange, protocol, place, body);
+      await this.#answer(call, protocol, place, body);
     } catch (error) {
-      this.#fail(exchange, protocol, place?.assigned, error);
+      this.#fail(call, protocol, place?.assigned, error);
     } finally {
       place?.assigned.served.leave();
     }
   }
 
-  #assign<C>(exchange: Exchange, protocol: PredictProtocol<C>, model: string, selector: Selector): Assignment {
-    const assigned = this.#options.traffic.assign(model, selector, exchange);
+  #assign(
+    call: RequestFacts,
+    protocol: Pick<PredictProtocol<unknown>, 'unresolved'>,
+    model: string,
+    selector: Selector,
+  ): Assignment {
+    const assigned = this.#options.traffic.assign(model, selector, call);
     if (assigned.kind === 'assigned') return assigned;
     const refusal = protocol.unresolved(model, selector, assigned);
     if (assigned.kind === 'not-ready') this.#count(assigned.served, refusal.code, this.#options.clock.wallMs());
@@ -71,51 +81,50 @@ export class PredictionPath {
   }
 
   /** Some deployments look at the inputs, which the champion's signature has decoded. */
-  #settle(exchange: Exchange, place: Place, inputs: readonly Tensor[]): void {
+  #settle(call: RequestFacts, place: Place, inputs: readonly Tensor[]): void {
     const { served: before, router } = place.assigned;
     if (router === undefined) return;
-    place.assigned = router.settle(exchange, inputs);
+    place.assigned = router.settle(call, inputs);
     place.assigned.served.enter();
     before.leave();
   }
 
-  async #answer<C>(exchange: Exchange, protocol: PredictProtocol<C>, place: Place, body: Buffer): Promise<void> {
-    const { clock, ids, sink } = this.#options;
+  async #answer<C, E, R, Call extends PredictionCall<E, R>>(
+    call: Call,
+    protocol: PredictProtocol<C, E, R, Call>,
+    place: Place,
+    body: Buffer,
+  ): Promise<void> {
+    const { clock, ids, sink, requestTimeoutMs } = this.#options;
     const first = place.assigned.served;
-    const { headers } = exchange;
-    const timeoutMs = callerTimeoutMs(headers, this.#options.requestTimeoutMs);
+    const { headers, transportTimeoutMs } = call;
+    const limitMs =
+      transportTimeoutMs === undefined ? requestTimeoutMs : Math.min(transportTimeoutMs, requestTimeoutMs);
+    const timeoutMs = callerTimeoutMs(headers, limitMs);
     const eventMs = callerEventTime(headers);
     const tags = callerTags(headers);
     let key = callerKey(headers);
-    const decoding = protocol.decode(body, exchange, first.model, first.signature);
+    const decoding = protocol.decode(body, call, first.model, first.signature);
     const decoded = decoding instanceof Promise ? await decoding : decoding;
     if (key === undefined && decoded.id !== undefined && decoded.id.length <= 200) key = decoded.id || undefined;
-    this.#settle(exchange, place, decoded.inputs);
+    this.#settle(call, place, decoded.inputs);
     const { served, arm, shadows } = place.assigned;
     const { inputs, rows, batchKey } = served.gate.admit(decoded.inputs);
     let run: RunResult | undefined;
     let outputs: readonly Tensor[];
     if (rows === 0) outputs = served.gate.emptyOutputs();
     else {
-      run = await this.#run(exchange, served, decoded, { inputs, rows, batchKey, timeoutMs });
+      run = await this.#run(call, served, decoded, { inputs, rows, batchKey, timeoutMs });
       outputs = run.outputs;
     }
     const predictionId = ids.next();
     const encoding = protocol.encode({ served, predictionId, outputs }, decoded.context);
-    const encoded = encoding instanceof Promise ? await encoding : encoding;
-    const own = ['x-holdfast-prediction-id', predictionId, 'x-holdfast-version', String(served.version)];
-    exchange.reply({
-      status: 200,
-      contentType: encoded.contentType,
-      body: encoded.body,
-      isAscii: encoded.isAscii === true,
-      headers: encoded.headers === undefined ? own : [...own, ...encoded.headers],
-    });
-    const latencyUs = (clock.monotonicMs() - exchange.startedMs) * 1000;
+    call.answer(encoding instanceof Promise ? await encoding : encoding, { predictionId, version: served.version });
+    const latencyUs = (clock.monotonicMs() - call.startedMs) * 1000;
     served.numbers.succeeded(rows, latencyUs, run);
     if (rows === 0) return;
     arm?.answered(outputs, rows, latencyUs);
-    const { receivedMs } = exchange;
+    const { receivedMs } = call;
     const answered = { signature: served.signature, id: predictionId, receivedMs, eventMs, key, inputs, outputs };
     sink.answered({
       ...answered,
@@ -132,9 +141,9 @@ export class PredictionPath {
 
   /** Hands the request to its version's queue. */
   #run<C>(
-    exchange: Exchange,
+    call: Pick<PredictionCall<unknown, unknown>, 'startedMs' | 'transportTimeoutMs' | 'onGone'>,
     served: ServedVersion,
-    { timeout }: Decoded<C>,
+    { timeout, priority }: Decoded<C>,
     request: {
       readonly inputs: readonly Tensor[];
       readonly rows: number;
@@ -148,30 +157,45 @@ export class PredictionPath {
       inputs,
       rows,
       batchKey,
-      deadlineMs: exchange.startedMs + (isShorter ? timeout.ms : timeoutMs),
+      priority,
+      deadlineMs: call.startedMs + (isShorter ? timeout.ms : timeoutMs),
       expired: isShorter
         ? timeout.refusal
         : () => new Refusal('deadline_exceeded', faults.deadline_exceeded.say(timeoutMs)),
     });
-    exchange.onGone(() => ticket.cancel(new ClientGone('the client closed the connection')));
+    call.onGone(() => {
+      // A transport with deadlines also ends the call when one passes; that is an answer, not a caller who left.
+      const { transportTimeoutMs = Number.POSITIVE_INFINITY } = call;
+      const isLate = this.#options.clock.monotonicMs() - call.startedMs >= transportTimeoutMs;
+      ticket.cancel(
+        isLate
+          ? new Refusal('deadline_exceeded', faults.deadline_exceeded.say(timeoutMs))
+          : new ClientGone('the client closed the connection'),
+      );
+    });
     return ticket.result;
   }
 
-  #fail<C>(exchange: Exchange, protocol: PredictProtocol<C>, assigned: Assignment | undefined, error: unknown): void {
+  #fail<C, E, R, Call extends PredictionCall<E, R>>(
+    call: Call,
+    protocol: PredictProtocol<C, E, R, Call>,
+    assigned: Assignment | undefined,
+    error: unknown,
+  ): void {
     const { log, metrics, ids, clock } = this.#options;
     const { served, arm } = assigned ?? {};
     if (error instanceof ClientGone) {
       served?.numbers.canceled();
-      arm?.canceled((clock.monotonicMs() - exchange.startedMs) * 1000);
+      arm?.canceled((clock.monotonicMs() - call.startedMs) * 1000);
       return;
     }
     const errorId = ids.next();
     const refusal = asRefusal(error, errorId);
     if (refusal.code === 'internal') log.error({ error, errorId, model: served?.model }, 'serving.failed');
-    exchange.reply(protocol.refuse(refusal));
+    call.reply(protocol.refuse(refusal));
     metrics.refused(refusal.code);
     arm?.failed(refusal.code);
-    if (served !== undefined) this.#count(served, refusal.code, exchange.receivedMs, callerEventTimeOrNone(exchange));
+    if (served !== undefined) this.#count(served, refusal.code, call.receivedMs, callerEventTimeOrNone(call.headers));
   }
 
   #count(served: ServedVersion, code: FaultCode, receivedMs: number, eventMs?: number): void {
@@ -180,9 +204,9 @@ export class PredictionPath {
   }
 }
 
-function callerEventTimeOrNone(exchange: Exchange): number | undefined {
+function callerEventTimeOrNone(headers: CallerHeaders): number | undefined {
   try {
-    return callerEventTime(exchange.headers);
+    return callerEventTime(headers);
   } catch {
     return undefined;
   }

@@ -3,6 +3,8 @@ import { type FaultCode, faults, isFault } from '@holdfast/api';
 export interface RefusalOptions {
   /** HTTP status where a protocol differs from the table of faults. */
   readonly status?: number;
+  /** gRPC status where a protocol differs from the table of faults. */
+  readonly grpcStatus?: number;
   /** Seconds after which a retry may succeed. */
   readonly retryAfterSeconds?: number;
   readonly cause?: unknown;
@@ -13,12 +15,14 @@ export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly code: FaultCode;
   readonly status: number;
+  readonly grpcStatus: number | undefined;
   readonly retryAfterSeconds: number | undefined;
 
   constructor(code: FaultCode, text: string, options: RefusalOptions = {}) {
     super(text, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.status = options.status ?? faults[code].http;
+    this.grpcStatus = options.grpcStatus;
     this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }

@@ -129,7 +129,7 @@ export type ToGateway =
 
 /** Gateway to control. */
 export type FromGateway =
-  | { readonly kind: 'listening'; readonly port: number }
+  | { readonly kind: 'listening'; readonly port: number; readonly grpcPort: number }
   /** From now on every new request is routed by this generation; versions it dropped have no request in flight. */
   | { readonly kind: 'routed'; readonly generation: number }
   /** Every second. */

@@ -11,6 +11,8 @@ export interface RunRequest {
   readonly inputs: readonly Tensor[];
   readonly rows: number;
   readonly batchKey: string;
+  /** 1 is the most urgent; undefined leaves it to the model's default. */
+  readonly priority?: number | undefined;
   /** On the monotonic clock; afterwards the request fails with {@link RunRequest.expired}. */
   readonly deadlineMs: number;
   readonly expired: () => Refusal;

@@ -38,6 +38,8 @@ export class Exchange {
   /** When it arrived: wall clock, and monotonic clock. */
   readonly receivedMs: number;
   readonly startedMs: number;
+  /** HTTP has no deadline of its own; callers name one in a header. */
+  readonly transportTimeoutMs = undefined;
   #mustClose = false;
   #heldBytes = 0;
 
@@ -140,6 +142,21 @@ export class Exchange {
   release(): void {
     this.#listener.heldBytes -= this.#heldBytes;
     this.#heldBytes = 0;
+  }
+
+  /** Sends what a prediction was answered with, under its names. */
+  answer(
+    { contentType, headers, body, isAscii }: Omit<Reply, 'status'>,
+    { predictionId, version }: { readonly predictionId: string; readonly version: number },
+  ): void {
+    const own = ['x-holdfast-prediction-id', predictionId, 'x-holdfast-version', String(version)];
+    this.reply({
+      status: 200,
+      contentType,
+      body,
+      isAscii: isAscii === true,
+      headers: headers === undefined ? own : [...own, ...headers],
+    });
   }
 
   /** Sends the answer, compressed when the client asks and it pays. */

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 export interface ListenerOptions {
@@ -66,7 +66,7 @@ export async function listen({ host, port, isShared, connections, handle }: List
   return server;
 }
 
-export function portOf(server: Server): number {
+export function portOf(server: Pick<NetServer, 'address'>): number {
   const address: AddressInfo | string | null = server.address();
   if (address === null || typeof address === 'string') throw new Error('the server has no port');
   return address.port;

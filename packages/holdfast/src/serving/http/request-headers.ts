@@ -15,6 +15,9 @@ export interface RequestHeaders {
   eventTime: string | undefined;
 }
 
+/** What a caller may say about its prediction, in headers or in metadata of the same names. */
+export type CallerHeaders = Readonly<Pick<RequestHeaders, 'requestTimeout' | 'key' | 'tags' | 'eventTime'>>;
+
 const longestKey = 200;
 const longestTags = 2000;
 
@@ -104,7 +107,7 @@ function readOfLength15(headers: RequestHeaders, name: string, value: string): v
 }
 
 /** The caller's key. @throws Refusal `bad_request` when it is longer than labels could name */
-export function callerKey({ key }: RequestHeaders): string | undefined {
+export function callerKey({ key }: CallerHeaders): string | undefined {
   if (key === undefined || key === '') return undefined;
   if (key.length > longestKey) {
     throw badRequest(`x-holdfast-key has ${key.length} characters; at most ${longestKey} are accepted.`);
@@ -113,7 +116,7 @@ export function callerKey({ key }: RequestHeaders): string | undefined {
 }
 
 /** @throws Refusal `bad_request` */
-export function callerTags({ tags }: RequestHeaders): string | undefined {
+export function callerTags({ tags }: CallerHeaders): string | undefined {
   if (tags === undefined || tags === '') return undefined;
   if (tags.length > longestTags) {
     throw badRequest(`x-holdfast-tags has ${tags.length} characters; at most ${longestTags} are accepted.`);
@@ -122,7 +125,7 @@ export function callerTags({ tags }: RequestHeaders): string | undefined {
 }
 
 /** The time the rows speak of, ms since epoch. @throws Refusal `bad_request` */
-export function callerEventTime({ eventTime }: RequestHeaders): number | undefined {
+export function callerEventTime({ eventTime }: CallerHeaders): number | undefined {
   if (eventTime === undefined || eventTime === '') return undefined;
   const number = Number(eventTime);
   const ms = Number.isFinite(number) ? number : Date.parse(eventTime);
@@ -136,7 +139,7 @@ export function callerEventTime({ eventTime }: RequestHeaders): number | undefin
 }
 
 /** How long the caller will wait, at most `limitMs`. @throws Refusal `bad_request` */
-export function callerTimeoutMs({ requestTimeout }: RequestHeaders, limitMs: number): number {
+export function callerTimeoutMs({ requestTimeout }: CallerHeaders, limitMs: number): number {
   if (requestTimeout === undefined) return limitMs;
   const ms = Number(requestTimeout);
   if (!(ms > 0) || requestTimeout.trim() === '') {

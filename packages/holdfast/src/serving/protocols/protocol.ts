@@ -1,8 +1,26 @@
 import type { Signature, Tensor } from '@holdfast/api';
 import type { Exchange, Reply } from '../http/exchange.ts';
+import type { CallerHeaders } from '../http/request-headers.ts';
 import type { Refusal } from '../refusal.ts';
+import type { RequestFacts } from '../traffic/request-facts.ts';
 import type { ServedVersion } from '../traffic/served-version.ts';
 import type { Resolution, Selector } from '../traffic/traffic.ts';
+
+/** One request for a prediction on its way through the gateway, whatever transport brought it. */
+export interface PredictionCall<Encoded, Refused> extends RequestFacts {
+  /** When it arrived: wall clock, and monotonic clock. */
+  readonly receivedMs: number;
+  readonly startedMs: number;
+  readonly headers: CallerHeaders;
+  /** How long the transport itself lets it live from {@link startedMs}; undefined when it does not say. */
+  readonly transportTimeoutMs: number | undefined;
+  /** @throws Refusal `too_large`, `bad_request` */
+  readBody(limitBytes: number): Promise<Buffer>;
+  /** Calls back when the caller goes away before it has its answer. */
+  onGone(gone: () => void): void;
+  answer(encoded: Encoded, by: { readonly predictionId: string; readonly version: number }): void;
+  reply(refused: Refused): void;
+}
 
 /** A prediction request as its protocol brought it. */
 export interface Decoded<Context> {
@@ -11,6 +29,8 @@ export interface Decoded<Context> {
   readonly id: string | undefined;
   /** A shorter deadline than the header's, and what is said when it passes in the queue. */
   readonly timeout: { readonly ms: number; readonly refusal: () => Refusal } | undefined;
+  /** 1 is the most urgent; undefined leaves it to the model's default. */
+  readonly priority: number | undefined;
   /** What the encoder needs to know of the request. */
   readonly context: Context;
 }
@@ -22,20 +42,20 @@ export interface Answer {
   readonly outputs: readonly Tensor[];
 }
 
-/** One wire format of the prediction path. */
-export interface PredictProtocol<Context> {
+/** One wire format of the prediction path, over HTTP unless it names its own kinds of call, answer and refusal. */
+export interface PredictProtocol<
+  Context,
+  Encoded = EncodedAnswer,
+  Refused = Reply,
+  Call extends PredictionCall<Encoded, Refused> = Exchange & PredictionCall<Encoded, Refused>,
+> {
   /** Why no version answers, in the protocol's words. */
   unresolved(model: string, selector: Selector, resolution: Exclude<Resolution, { kind: 'ready' }>): Refusal;
   /** @throws Refusal */
-  decode(
-    body: Buffer,
-    exchange: Exchange,
-    model: string,
-    signature: Signature,
-  ): Decoded<Context> | Promise<Decoded<Context>>;
+  decode(body: Buffer, call: Call, model: string, signature: Signature): Decoded<Context> | Promise<Decoded<Context>>;
   /** @throws Refusal */
-  encode(answer: Answer, context: Context): EncodedAnswer | Promise<EncodedAnswer>;
-  refuse(refusal: Refusal): Reply;
+  encode(answer: Answer, context: Context): Encoded | Promise<Encoded>;
+  refuse(refusal: Refusal): Refused;
 }
 
 export type EncodedAnswer = Pick<Reply, 'contentType' | 'headers' | 'body' | 'isAscii'>;

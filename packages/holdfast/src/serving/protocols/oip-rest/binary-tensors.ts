@@ -14,6 +14,17 @@ function mismatch({ input, model }: TensorPlace, expected: number, got: number):
   );
 }
 
+/** One element of a text tensor. @throws Refusal `bad_request` when a string tensor could not carry it */
+export function readText(bytes: Buffer, index: number, { input, model }: TensorPlace): string {
+  if (bytes.includes(0)) {
+    throw badRequest(
+      `element ${index} of input '${input}' for model '${model}' holds a NUL character, which a string tensor would cut off`,
+    );
+  }
+  if (!isUtf8(bytes)) throw badRequest(`element ${index} of input '${input}' for model '${model}' is not valid UTF-8`);
+  return bytes.toString('utf8');
+}
+
 function readTexts(bytes: Buffer, count: number, { input, model }: TensorPlace): string[] {
   const texts: string[] = [];
   let at = 0;
@@ -30,15 +41,7 @@ function readTexts(bytes: Buffer, count: number, { input, model }: TensorPlace):
       );
     }
     const slice = bytes.subarray(at, at + length);
-    if (slice.includes(0)) {
-      throw badRequest(
-        `element ${texts.length} of input '${input}' for model '${model}' holds a NUL character, which a string tensor would cut off`,
-      );
-    }
-    if (!isUtf8(slice)) {
-      throw badRequest(`element ${texts.length} of input '${input}' for model '${model}' is not valid UTF-8`);
-    }
-    texts.push(slice.toString('utf8'));
+    texts.push(readText(slice, texts.length, { input, model }));
     at += length;
     if (texts.length > count) break;
   }

@@ -1,20 +1,37 @@
 import { isUtf8 } from 'node:buffer';
-import { type Datatype, datatypes, elementCount, type Tensor, type TensorData } from '@holdfast/api';
-import {
-  JsonCursor,
-  JsonDepthError,
-  type JsonObject,
-  JsonSyntaxError,
-  type JsonValue,
-} from '../../json/json-cursor.ts';
+import { elementCount, type Tensor, type TensorData } from '@holdfast/api';
+import { JsonCursor, JsonDepthError, JsonSyntaxError } from '../../json/json-cursor.ts';
 import { ElementError, readElements } from '../../json/tensor-elements.ts';
 import { badRequest, Refusal } from '../../refusal.ts';
+import { checkSize, isDatatype } from '../oip/datatypes.ts';
+import {
+  booleanParameter,
+  checkParameters,
+  notA,
+  queueTerms,
+  type RequestParameters,
+  unparsable,
+  unsupported,
+  wholeParameter,
+} from '../oip/parameters.ts';
 import { readBinary } from './binary-tensors.ts';
 
 export interface RequestedOutput {
   readonly name: string;
   /** Undefined follows the request's `binary_data_output`. */
   readonly isBinary: boolean | undefined;
+  /** The parameter `classification`: how many of the largest elements to answer, as text. */
+  readonly classes: number | undefined;
+}
+
+/** @throws Refusal `bad_request`, or 501 for an extension that is not served */
+export function readRequestedOutput(name: string, parameters: RequestParameters | undefined): RequestedOutput {
+  if (parameters?.has('shared_memory_region') === true) throw unsupported('shared memory');
+  return {
+    name,
+    isBinary: booleanParameter(parameters, 'binary_data'),
+    classes: parameters === undefined ? undefined : wholeParameter(parameters, 'classification'),
+  };
 }
 
 /** An infer request, its tensors typed and complete, not yet compared with any model. */
@@ -26,28 +43,12 @@ export interface InferRequest {
   readonly isBinaryOutput: boolean;
   /** Longest wait in the queue, from the parameter `timeout` (microseconds). */
   readonly queueTimeoutMs: number | undefined;
-}
-
-const knownDatatypes: ReadonlySet<string> = new Set(datatypes);
-
-function isDatatype(text: string): text is Datatype {
-  return knownDatatypes.has(text);
-}
-
-function unparsable(field: string, why: string): Refusal {
-  return badRequest(`Unable to parse '${field}': ${why}`);
-}
-
-function notA(field: string, kind: string): Refusal {
-  return unparsable(field, `attempt to access JSON non-${kind} as ${kind}`);
+  /** The parameter `priority`: 1 is the most urgent; 0 and nothing mean the model's default. */
+  readonly priority: number | undefined;
 }
 
 function absent(field: string): Refusal {
   return unparsable(field, `attempt to access non-existing object member '${field}'`);
-}
-
-function unsupported(what: string): Refusal {
-  return new Refusal('bad_request', `${what} is not supported`, { status: 501 });
 }
 
 function readText(cursor: JsonCursor, field: string): string {
@@ -55,42 +56,11 @@ function readText(cursor: JsonCursor, field: string): string {
   return cursor.string();
 }
 
-function isParameter(value: JsonValue): value is string | number | bigint | boolean {
-  return typeof value !== 'object';
-}
-
 /** @throws Refusal when it is no object of strings, numbers and booleans */
-function readParameters(cursor: JsonCursor): JsonObject {
+function readParameters(cursor: JsonCursor): RequestParameters {
   const value = cursor.value();
   if (!(value instanceof Map)) throw notA('parameters', 'object');
-  const parameters: JsonObject = value;
-  for (const [name, parameter] of parameters) {
-    if (name.startsWith('triton_')) {
-      throw badRequest(
-        "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified.",
-      );
-    }
-    if (!isParameter(parameter)) {
-      throw badRequest(
-        `parameter '${name}' has invalid type. It should be either 'int', 'bool', 'double' or 'string'.`,
-      );
-    }
-  }
-  return parameters;
-}
-
-function wholeParameter(parameters: JsonObject, name: string): number | undefined {
-  const value = parameters.get(name);
-  if (value === undefined) return undefined;
-  const isWhole = typeof value === 'bigint' ? value >= 0n : Number.isInteger(value) && Number(value) >= 0;
-  if (!isWhole) throw notA(name, 'unsigned-integer');
-  return Number(value);
-}
-
-function booleanParameter(parameters: JsonObject | undefined, name: string): boolean | undefined {
-  const value = parameters?.get(name);
-  if (value === undefined || typeof value === 'boolean') return value;
-  throw notA(name, 'boolean');
+  return checkParameters(value);
 }
 
 function readShape(cursor: JsonCursor): number[] {
@@ -109,20 +79,6 @@ function readShape(cursor: JsonCursor): number[] {
   return shape;
 }
 
-const maximumElements = 2n ** 63n - 1n;
-
-function checkSize(name: string, datatype: Datatype, shape: readonly number[]): void {
-  if (Number.isSafeInteger(elementCount(shape)) && shape.every(dim => Number.isSafeInteger(dim))) return;
-  const exact = shape.reduce((product, dim) => product * BigInt(dim), 1n);
-  if (exact > maximumElements) {
-    throw badRequest(
-      `shape of input '${name}' causes total element count to exceed maximum size of ${maximumElements}`,
-    );
-  }
-  if (shape.includes(0)) return;
-  throw badRequest(`byte size overflow for input '${name}' of datatype ${datatype}`);
-}
-
 /** Reads infer requests; one instance per request. */
 class InferReader {
   readonly #body: Buffer;
@@ -132,7 +88,7 @@ class InferReader {
   #binaryAt: number;
   #inputs: Tensor[] | undefined;
   #outputs: RequestedOutput[] | undefined;
-  #parameters: JsonObject | undefined;
+  #parameters: RequestParameters | undefined;
   #id: string | undefined;
 
   constructor(body: Buffer, jsonBytes: number, model: string) {
@@ -160,14 +116,12 @@ class InferReader {
       );
     }
     const parameters = this.#parameters;
-    const timeoutUs = parameters === undefined ? undefined : wholeParameter(parameters, 'timeout');
-    if (parameters !== undefined) wholeParameter(parameters, 'priority');
     return {
       id: this.#id,
       inputs: this.#inputs,
       outputs: this.#outputs,
       isBinaryOutput: booleanParameter(parameters, 'binary_data_output') ?? false,
-      queueTimeoutMs: timeoutUs === undefined || timeoutUs === 0 ? undefined : timeoutUs / 1000,
+      ...queueTerms(parameters),
     };
   }
 
@@ -212,7 +166,7 @@ class InferReader {
     let name: string | undefined;
     let datatype: string | undefined;
     let shape: number[] | undefined;
-    let parameters: JsonObject | undefined;
+    let parameters: RequestParameters | undefined;
     let data: TensorData | undefined;
     let dataAt = -1;
     for (let key = cursor.nextKey(true); key !== undefined; key = cursor.nextKey(false)) {
@@ -263,7 +217,7 @@ class InferReader {
     datatype: string,
     shape: number[],
     data: TensorData | undefined,
-    parameters: JsonObject | undefined,
+    parameters: RequestParameters | undefined,
   ): Tensor {
     if (!isDatatype(datatype))
       throw unparsable('datatype', `'${datatype.slice(0, 40)}' of input '${name}' is not known`);
@@ -315,16 +269,14 @@ class InferReader {
     if (cursor.peek() !== 0x7b) throw notA('outputs', 'object');
     cursor.at++;
     let name: string | undefined;
-    let parameters: JsonObject | undefined;
+    let parameters: RequestParameters | undefined;
     for (let key = cursor.nextKey(true); key !== undefined; key = cursor.nextKey(false)) {
       if (key === 'name') name = readText(cursor, 'name');
       else if (key === 'parameters') parameters = readParameters(cursor);
       else cursor.skip(2);
     }
     if (name === undefined) throw absent('name');
-    if (parameters?.has('classification') === true) throw unsupported('the classification extension');
-    if (parameters?.has('shared_memory_region') === true) throw unsupported('shared memory');
-    return { name, isBinary: booleanParameter(parameters, 'binary_data') };
+    return readRequestedOutput(name, parameters);
   }
 }
 

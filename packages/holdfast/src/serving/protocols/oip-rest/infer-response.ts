@@ -1,14 +1,22 @@
 import type { Signature, Tensor } from '@holdfast/api';
 import { type ElementWriter, elementWriters } from '../../json/write-number.ts';
 import { badRequest, Refusal } from '../../refusal.ts';
+import { checkClassifiable, classify } from '../oip/classification.ts';
 import type { Answer, EncodedAnswer } from '../protocol.ts';
 import { writeBinary } from './binary-tensors.ts';
 import type { InferRequest } from './infer-request.ts';
 
+export interface PlannedOutput {
+  readonly name: string;
+  readonly isBinary: boolean;
+  /** How many of the largest elements are answered instead of all; undefined answers the tensor itself. */
+  readonly classes: number | undefined;
+}
+
 /** What to answer: which outputs, and which of them as bytes. */
 export interface ResponsePlan {
   readonly id: string | undefined;
-  readonly outputs: readonly { readonly name: string; readonly isBinary: boolean }[];
+  readonly outputs: readonly PlannedOutput[];
 }
 
 /** @throws Refusal `bad_request` when an unknown output is asked for, or FP16 as JSON */
@@ -17,18 +25,19 @@ export function planResponse(
   model: string,
   { outputs }: Pick<Signature, 'outputs'>,
 ): ResponsePlan {
-  const asked = request.outputs ?? outputs.map(({ name }) => ({ name, isBinary: undefined }));
+  const asked = request.outputs ?? outputs.map(({ name }) => ({ name, isBinary: undefined, classes: undefined }));
   return {
     id: request.id,
-    outputs: asked.map(({ name, isBinary = request.isBinaryOutput }) => {
+    outputs: asked.map(({ name, isBinary = request.isBinaryOutput, classes }) => {
       const spec = outputs.find(output => output.name === name);
       if (spec === undefined) throw badRequest(`unexpected inference output '${name}' for model '${model}'`);
-      if (spec.datatype === 'FP16' && !isBinary) {
+      if (classes !== undefined) checkClassifiable(spec, model, classes);
+      else if (spec.datatype === 'FP16' && !isBinary) {
         throw badRequest(
           `sending FP16 data via JSON is not supported. Please use the binary data format for output ${name}`,
         );
       }
-      return { name, isBinary };
+      return { name, isBinary, classes };
     }),
   };
 }
@@ -60,10 +69,11 @@ function head({ served, predictionId }: Answer, id: string | undefined): string 
   return `${own}"model_name":"${served.model}","model_version":"${served.version}","parameters":{"prediction_id":"${predictionId}"},"outputs":[`;
 }
 
-function outputNamed(answer: Answer, name: string): Tensor {
+/** The tensor that answers a planned output. @throws Refusal `inference_failed` when the model did not give it */
+export function outputOf(answer: Answer, { name, classes }: PlannedOutput): Tensor {
   const tensor = answer.outputs.find(output => output.name === name);
   if (tensor === undefined) throw new Refusal('inference_failed', `the model gave no output '${name}'`);
-  return tensor;
+  return classes === undefined ? tensor : classify(tensor, classes, answer.served);
 }
 
 /** The answer as JSON or, where outputs are asked for as bytes, JSON followed by their bytes. */
@@ -72,8 +82,9 @@ export function writeResponse(answer: Answer, plan: ResponsePlan): EncodedAnswer
   let isAscii = plan.id === undefined;
   const binary: Buffer[] = [];
   for (let i = 0; i < plan.outputs.length; i++) {
-    const { name, isBinary } = plan.outputs[i]!;
-    const tensor = outputNamed(answer, name);
+    const planned = plan.outputs[i]!;
+    const { name, isBinary } = planned;
+    const tensor = outputOf(answer, planned);
     if (i > 0) text += ',';
     if (isBinary) {
       const bytes = writeBinary(tensor);
@@ -93,8 +104,9 @@ export function writeResponse(answer: Answer, plan: ResponsePlan): EncodedAnswer
 async function writeLargeResponse(answer: Answer, plan: ResponsePlan): Promise<EncodedAnswer> {
   const parts = [Buffer.from(head(answer, plan.id))];
   const binary: Buffer[] = [];
-  for (const [index, { name, isBinary }] of plan.outputs.entries()) {
-    const tensor = outputNamed(answer, name);
+  for (const [index, planned] of plan.outputs.entries()) {
+    const { isBinary } = planned;
+    const tensor = outputOf(answer, planned);
     const comma = index > 0 ? ',' : '';
     if (isBinary) {
       const bytes = writeBinary(tensor);

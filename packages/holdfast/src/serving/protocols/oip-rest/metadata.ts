@@ -3,7 +3,13 @@ import type { ServedVersion } from '../../traffic/served-version.ts';
 import type { ServedModel } from '../../traffic/traffic.ts';
 
 /** The protocol extensions that are served, by Triton's names. */
-const extensions: readonly string[] = ['model_configuration', 'binary_tensor_data', 'parameters', 'schedule_policy'];
+const extensions: readonly string[] = [
+  'binary_tensor_data',
+  'classification',
+  'model_configuration',
+  'parameters',
+  'schedule_policy',
+];
 
 export function serverMetadata(serverVersion: string): object {
   return { name: 'holdfast', version: serverVersion, extensions };

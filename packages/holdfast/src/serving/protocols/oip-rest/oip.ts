@@ -1,8 +1,8 @@
 import type { Exchange } from '../../http/exchange.ts';
 import type { BodyReader } from '../../large-body/body-reader.ts';
 import type { PredictionPath } from '../../prediction-path.ts';
-import type { ServedVersion } from '../../traffic/served-version.ts';
 import { parseSelector, type Traffic } from '../../traffic/traffic.ts';
+import { findVersion } from '../oip/find-version.ts';
 import type { PredictProtocol } from '../protocol.ts';
 import type { ResponsePlan } from './infer-response.ts';
 import { modelConfig, modelMetadata, serverMetadata } from './metadata.ts';
@@ -60,8 +60,7 @@ export class OipRest {
         return;
       case 'model':
       case 'config': {
-        const served = this.#find(route.model, route.version);
-        const model = traffic.models.get(route.model)!;
+        const { model, served } = findVersion(traffic, route.model, parseSelector(route.version));
         replyJson(exchange, route.kind === 'model' ? modelMetadata(model, served) : modelConfig(served));
         return;
       }
@@ -72,14 +71,6 @@ export class OipRest {
       default:
         route satisfies never;
     }
-  }
-
-  /** A version whether or not it is ready. */
-  #find(model: string, version: string | undefined): ServedVersion {
-    const selector = parseSelector(version);
-    const resolution = this.#options.traffic.resolve(model, selector);
-    if (resolution.kind === 'ready' || resolution.kind === 'not-ready') return resolution.served;
-    throw unresolvedOip(model, selector, resolution);
   }
 
   #ready(model: string, version: string | undefined): void {

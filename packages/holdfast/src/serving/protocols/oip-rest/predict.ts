@@ -83,7 +83,8 @@ export function jsonBytesOf(header: string | undefined, bodyBytes: number): numb
   return value;
 }
 
-function decodedFrom(request: InferRequest, model: string, signature: Signature): Decoded<ResponsePlan> {
+/** An infer request as the prediction path wants it, and what to answer to it. @throws Refusal `bad_request` */
+export function decodedFrom(request: InferRequest, model: string, signature: Signature): Decoded<ResponsePlan> {
   const { queueTimeoutMs: ms } = request;
   return {
     inputs: request.inputs,
@@ -96,6 +97,7 @@ function decodedFrom(request: InferRequest, model: string, signature: Signature)
             refusal: () =>
               new Refusal('deadline_exceeded', 'Request timeout expired', { status: 503, retryAfterSeconds: 1 }),
           },
+    priority: request.priority,
     context: planResponse(request, model, signature),
   };
 }

@@ -47,5 +47,12 @@ export function readRawRequest(body: Buffer, model: string, { inputs }: Pick<Sig
     const shape = deduceShape(name, spec.shape, body.length / elementBytes[datatype]);
     tensor = { name, datatype, shape, data: readBinary(body, datatype, elementCount(shape), { input: name, model }) };
   }
-  return { id: undefined, inputs: [tensor], outputs: undefined, isBinaryOutput: true, queueTimeoutMs: undefined };
+  return {
+    id: undefined,
+    inputs: [tensor],
+    outputs: undefined,
+    isBinaryOutput: true,
+    queueTimeoutMs: undefined,
+    priority: undefined,
+  };
 }

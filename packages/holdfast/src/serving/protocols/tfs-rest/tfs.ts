@@ -38,7 +38,7 @@ function unresolved(model: string, selector: Selector, resolution: Exclude<Resol
 }
 
 function decodedFrom({ inputs, form }: PredictRequest): Decoded<'row' | 'column'> {
-  return { inputs, id: undefined, timeout: undefined, context: form };
+  return { inputs, id: undefined, timeout: undefined, priority: undefined, context: form };
 }
 
 function tfsPredict(bodies: BodyReader): PredictProtocol<'row' | 'column'> {
