@@ -20,6 +20,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   access: ['config', 'storage', 'telemetry'],
   registry: floor,
   runtime: [...floor, 'registry'],
+  conversion: [...floor, 'runtime'],
   serving: [...floor, 'registry', 'runtime'],
   predlog: floor,
   monitoring: [...floor, 'predlog'],

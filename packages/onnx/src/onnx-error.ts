@@ -26,6 +26,7 @@ export const onnxErrorCodes = [
   'weights_only',
   'missing_file',
   'bad_option',
+  'conversion_wrong',
 ] as const;
 
 export type OnnxErrorCode = (typeof onnxErrorCodes)[number];

@@ -3,6 +3,7 @@ import { alertsCommand } from './alerts.ts';
 import { aliasCommand, removeCommand, rollbackCommand } from './aliases.ts';
 import { type Command, exitCodes, helpOf, parseCommandLine, type Terminal, UsageError } from './command.ts';
 import { controlUrl } from './connection.ts';
+import { convertCommand } from './convert.ts';
 import { deployCommand } from './deploy.ts';
 import { deploymentCommand } from './deployment.ts';
 import { modelsCommand } from './models.ts';
@@ -15,6 +16,7 @@ export function commands(start: StartHoldfast): readonly Command[] {
   return [
     upCommand(start),
     deployCommand,
+    convertCommand,
     modelsCommand,
     statusCommand,
     rollbackCommand,

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { delimiter, extname, join } from 'node:path';
+import { delimiter, extname, join, resolve } from 'node:path';
 
 /** How a child ended; `errors` is the end of what it wrote to stderr. */
 export interface ChildEnd {
@@ -17,7 +17,7 @@ export interface Child<To> {
 }
 
 export interface ChildOptions {
-  /** The entry beside this file, without extension. */
+  /** The entry, without extension: a name beside this file, or an absolute path. */
   readonly entry: string;
   /** Working and home directory: an empty folder. */
   readonly cwd: string;
@@ -69,7 +69,7 @@ export function startChild<To extends object>(options: ChildOptions): Child<To> 
 }
 
 function commandLine({ entry, memoryBytes }: ChildOptions): string[] {
-  const file = join(import.meta.dirname, `${entry}${extname(import.meta.filename)}`);
+  const file = resolve(import.meta.dirname, `${entry}${extname(import.meta.filename)}`);
   const node = [process.execPath, ...inheritedArguments(process.execArgv), file];
   if (memoryBytes === undefined) return node;
   const prlimit = findProgram('prlimit');

@@ -1,4 +1,7 @@
+export { type Child, type ChildEnd, describeEnd, startChild } from './child.ts';
 export type { GoldenReport } from './golden-check.ts';
+export { guardAgainstOrphanhood } from './orphan-guard.ts';
+export { OrtSession, reasonOf } from './ort-session.ts';
 export type { RunAnswer, Runner, RunnerTarget, RunOptions } from './runner.ts';
 export { connectRunner, type RunnerLink, type RunnerLinkOptions } from './runner-link.ts';
 export {

@@ -1,0 +1,48 @@
+import type { ConversionReport, ConvertedTensor, Verification } from '@holdfast/onnx/convert';
+import type { ConversionResult } from '../conversion/index.ts';
+import { formatBytes, renderTable } from './table.ts';
+
+function shapeOf({ shape }: ConvertedTensor): string {
+  return shape === undefined ? 'any shape' : `[${shape.map(size => size ?? '?').join(', ')}]`;
+}
+
+/** Framework, version and class of a source in a few words: `scikit-learn 1.2.1, RandomForestClassifier`. */
+export function describeSource({ source }: ConversionReport): string {
+  return `${source.framework} ${source.frameworkVersion ?? 'of unknown version'}, ${source.modelClass}`;
+}
+
+/** How a conversion was checked, as one sentence with the figure a reader looks for first. */
+export function describeVerification(verification: Verification): string {
+  const { how, rows, compared, largestDifference, bar, consistency } = verification;
+  const figure =
+    largestDifference === undefined
+      ? ''
+      : ` Largest difference ${largestDifference === 0 ? '0' : largestDifference.toExponential(1)} over ${compared} values of ${rows} random rows (refused above ${bar}).`;
+  return `${how}${figure} ${consistency}`;
+}
+
+const shownNames = 12;
+
+function namesOf(values: readonly (string | number | boolean)[]): string {
+  const shown = values.slice(0, shownNames).map(String).join(', ');
+  return values.length > shownNames ? `${shown}, ... (${values.length})` : shown;
+}
+
+/** The report of a conversion for people. */
+export function renderConversion(result: ConversionResult, target: string): string {
+  const { report, verification } = result;
+  const tensors = [
+    ...report.inputs.map(tensor => ['input', tensor.name, tensor.dtype, shapeOf(tensor)]),
+    ...report.outputs.map(tensor => ['output', tensor.name, tensor.dtype, shapeOf(tensor)]),
+  ];
+  const facts = [
+    ['written', `${target}, ${formatBytes(result.modelBytes)}, in ${(result.elapsedMs / 1000).toFixed(2)} s`],
+    ['from', `${report.source.format}: ${describeSource(report)}`],
+    ['checked', describeVerification(verification)],
+    ...(report.featureNames === undefined ? [] : [['columns', namesOf(report.featureNames)]]),
+    ...(report.classes === undefined ? [] : [['classes', namesOf(report.classes)]]),
+    ...report.notes.map(note => ['note', note]),
+  ];
+  const lines = facts.map(([key = '', value = '']) => `${key.padEnd(8)} ${value.replace(/[\p{Cc}\p{Cf}]/gu, '�')}`);
+  return `${lines.join('\n')}\n\n${renderTable(['', 'NAME', 'DTYPE', 'SHAPE'], tensors)}`;
+}
