@@ -25,7 +25,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   predlog: floor,
   monitoring: [...floor, 'predlog'],
   alerting: [...floor, 'monitoring'],
-  rollout: [...floor, 'registry', 'runtime', 'serving', 'predlog', 'monitoring'],
+  rollout: [...floor, 'registry', 'runtime', 'conversion', 'serving', 'predlog', 'monitoring'],
 };
 /** Rooms that may use any room's door but that nobody may use, and the root that wires everything. */
 const outermost = ['cli', 'console'];

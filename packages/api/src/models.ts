@@ -89,8 +89,29 @@ export const taskHintSchema = z.object({
 });
 export type TaskHint = z.infer<typeof taskHintSchema>;
 
+/** What to convert of a source that leaves a choice. */
+export const sourceChoiceSchema = z.strictObject({
+  /** Tensors to take as inputs of a frozen TensorFlow graph. */
+  inputs: z.array(z.string().min(1)).max(1000).optional(),
+  /** Outputs to keep, in this order; all when absent. */
+  outputs: z.array(z.string().min(1)).max(1000).optional(),
+  /** Signature of a SavedModel; `serving_default` or the only one when absent. */
+  signature: z.string().min(1).optional(),
+  /** Boosting rounds to use, from the first; what the saved model itself uses when absent. */
+  rounds: z.int().min(1).optional(),
+});
+export type SourceChoice = z.infer<typeof sourceChoiceSchema>;
+
 export const createVersionSchema = z.strictObject({
+  /** The model's file, or the first of `files`. Anything but ONNX is converted on the way. */
   artifact: digestSchema,
+  /** Every file of a model that has several, under its name inside the model's folder. */
+  files: z
+    .array(z.strictObject({ name: z.string().min(1).max(1024), artifact: digestSchema }))
+    .min(1)
+    .max(2000)
+    .optional(),
+  convert: sourceChoiceSchema.optional(),
   version: versionSchema.optional(),
   /** File name for provenance only. */
   fileName: z.string().max(255).optional(),
@@ -109,6 +130,49 @@ export const createVersionSchema = z.strictObject({
   alias: aliasSchema.nullable().optional(),
 });
 export type CreateVersion = z.input<typeof createVersionSchema>;
+
+const convertedTensorSchema = z.object({
+  name: z.string(),
+  dtype: z.string(),
+  shape: z
+    .array(z.union([z.number(), z.string(), z.null()]))
+    .readonly()
+    .optional(),
+});
+
+/** What the conversion of a version's source did, and how it was checked against that source. */
+export const conversionResultSchema = z.object({
+  report: z.object({
+    source: z.object({
+      format: z.string(),
+      framework: z.string(),
+      frameworkVersion: z.string().optional(),
+      modelClass: z.string(),
+      sha256: z.string(),
+      bytes: z.number(),
+    }),
+    inputs: z.array(convertedTensorSchema).readonly(),
+    outputs: z.array(convertedTensorSchema).readonly(),
+    featureNames: z.array(z.string()).readonly().optional(),
+    classes: z
+      .array(z.union([z.string(), z.number(), z.boolean()]))
+      .readonly()
+      .optional(),
+    notes: z.array(z.string()).readonly(),
+  }),
+  verification: z.object({
+    kind: z.enum(['agrees', 'partly', 'not-compared']),
+    how: z.string(),
+    rows: z.number(),
+    compared: z.number(),
+    largestDifference: z.number().optional(),
+    bar: z.number().optional(),
+    consistency: z.string(),
+  }),
+  modelBytes: z.number(),
+  elapsedMs: z.number(),
+});
+export type ConversionResult = z.infer<typeof conversionResultSchema>;
 
 export const createVersionResponseSchema = z.object({
   version: modelVersionSchema,

@@ -3,6 +3,7 @@ import { deploymentResponseSchema, setDeploymentSchema } from './deployment.ts';
 import {
   aliasMoveSchema,
   artifactSchema,
+  conversionResultSchema,
   createVersionResponseSchema,
   createVersionSchema,
   modelDetailSchema,
@@ -74,6 +75,13 @@ export const routes = {
     path: '/api/v1/models/:model/versions/:version',
     scope: 'models:read',
     answer: modelVersionSchema,
+  },
+  /** Answers `not_found` for a version that was ONNX already. */
+  readConversion: {
+    method: 'GET',
+    path: '/api/v1/models/:model/versions/:version/conversion',
+    scope: 'models:read',
+    answer: conversionResultSchema,
   },
   removeVersion: {
     method: 'DELETE',

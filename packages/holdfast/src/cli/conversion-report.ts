@@ -1,18 +1,19 @@
-import type { ConversionReport, ConvertedTensor, Verification } from '@holdfast/onnx/convert';
-import type { ConversionResult } from '../conversion/index.ts';
+import type { ConversionResult } from '@holdfast/api';
 import { formatBytes, renderTable } from './table.ts';
 
-function shapeOf({ shape }: ConvertedTensor): string {
+type Report = ConversionResult['report'];
+
+function shapeOf({ shape }: Report['inputs'][number]): string {
   return shape === undefined ? 'any shape' : `[${shape.map(size => size ?? '?').join(', ')}]`;
 }
 
 /** Framework, version and class of a source in a few words: `scikit-learn 1.2.1, RandomForestClassifier`. */
-export function describeSource({ source }: ConversionReport): string {
+function describeSource({ source }: Report): string {
   return `${source.framework} ${source.frameworkVersion ?? 'of unknown version'}, ${source.modelClass}`;
 }
 
 /** How a conversion was checked, as one sentence with the figure a reader looks for first. */
-export function describeVerification(verification: Verification): string {
+function describeVerification(verification: ConversionResult['verification']): string {
   const { how, rows, compared, largestDifference, bar, consistency } = verification;
   const figure =
     largestDifference === undefined
@@ -29,14 +30,17 @@ function namesOf(values: readonly (string | number | boolean)[]): string {
 }
 
 /** The report of a conversion for people. */
-export function renderConversion(result: ConversionResult, target: string): string {
+export function renderConversion(result: ConversionResult, target?: string): string {
   const { report, verification } = result;
   const tensors = [
     ...report.inputs.map(tensor => ['input', tensor.name, tensor.dtype, shapeOf(tensor)]),
     ...report.outputs.map(tensor => ['output', tensor.name, tensor.dtype, shapeOf(tensor)]),
   ];
   const facts = [
-    ['written', `${target}, ${formatBytes(result.modelBytes)}, in ${(result.elapsedMs / 1000).toFixed(2)} s`],
+    [
+      target === undefined ? 'size' : 'written',
+      `${target === undefined ? '' : `${target}, `}${formatBytes(result.modelBytes)}, in ${(result.elapsedMs / 1000).toFixed(2)} s`,
+    ],
     ['from', `${report.source.format}: ${describeSource(report)}`],
     ['checked', describeVerification(verification)],
     ...(report.featureNames === undefined ? [] : [['columns', namesOf(report.featureNames)]]),

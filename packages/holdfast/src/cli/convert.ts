@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { copyFile, rename, rm } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
-import type { ConvertOptions } from '@holdfast/onnx/convert';
 import { type ConversionResult, convertModel, sourceFilesOf } from '../conversion/index.ts';
 import {
   type Command,
@@ -15,41 +14,10 @@ import {
   wholeNumber,
 } from './command.ts';
 import { renderConversion } from './conversion-report.ts';
+import { sourceChoiceOf, sourceHelp, sourceOptions } from './source-options.ts';
 
 /** Exit code of a command that Ctrl-C ended. */
 const interrupted = 130;
-
-/** Options that say what to convert of a source; `deploy` takes them too. */
-export const sourceOptions = {
-  inputs: { type: 'string' },
-  outputs: { type: 'string' },
-  signature: { type: 'string' },
-  rounds: { type: 'string' },
-} as const;
-
-export const sourceHelp = [
-  ['--inputs A,B', 'tensors to take as inputs, for a frozen TensorFlow graph'],
-  ['--outputs A,B', 'outputs to keep, in this order (default: all)'],
-  ['--signature NAME', 'signature of a SavedModel (default serving_default, or the only one)'],
-  ['--rounds N', 'boosting rounds to use, from the first (default: what the saved model uses)'],
-] as const;
-
-export function convertOptionsOf(parsed: Parsed): ConvertOptions {
-  const names = (option: string): readonly string[] | undefined =>
-    text(parsed, option)
-      ?.split(',')
-      .map(name => name.trim());
-  const inputs = names('inputs');
-  const outputs = names('outputs');
-  const signature = text(parsed, 'signature');
-  const rounds = wholeNumber(parsed, 'rounds', 1, 1_000_000);
-  return {
-    ...(inputs && { inputs }),
-    ...(outputs && { outputs }),
-    ...(signature !== undefined && { signature }),
-    ...(rounds !== undefined && { rounds }),
-  };
-}
 
 /** The file to write: asked for, or named after the source. @throws UsageError when it exists already */
 function targetOf(parsed: Parsed, source: string): string {
@@ -102,7 +70,7 @@ export const convertCommand: Command = {
     process.once('SIGINT', onInterrupt);
     try {
       await using converted = await convertModel(files, {
-        convert: { ...convertOptionsOf(parsed), ...(name !== undefined && { name }) },
+        convert: { ...sourceChoiceOf(parsed), ...(name !== undefined && { name }) },
         timeoutMs: (wholeNumber(parsed, 'timeout', 1, 86_400) ?? 600) * 1000,
         signal: cancel.signal,
         onPhase: phase => terminal.stderr(`${phase} ...\n`),

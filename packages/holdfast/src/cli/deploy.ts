@@ -1,15 +1,17 @@
 import { openAsBlob } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { basename, extname } from 'node:path';
+import { basename, extname, resolve } from 'node:path';
 import {
   type Artifact,
   type BaselineFormat,
   type CreateVersion,
+  type Digest,
   type HoldfastClient,
   type ModelName,
   parseAlias,
   parseModelName,
 } from '@holdfast/api';
+import { sourceFilesOf } from '../conversion/index.ts';
 import {
   type Command,
   exitCodes,
@@ -22,10 +24,11 @@ import {
   words,
 } from './command.ts';
 import { connect, connectionHelp, connectionOptions } from './connection.ts';
+import { sourceChoiceOf, sourceHelp, sourceOptions } from './source-options.ts';
 
 /** `fraud-detector.v2.onnx` becomes `fraud-detector.v2`; anything a name cannot hold becomes `-`. */
 export function modelNameOfFile(path: string): ModelName {
-  const stem = basename(path, extname(path)).toLowerCase();
+  const stem = basename(resolve(path), extname(path)).toLowerCase();
   const cleaned = stem
     .replace(/[^a-z0-9._-]+/g, '-')
     .replace(/\.{2,}/g, '.')
@@ -51,11 +54,13 @@ export async function uploadFile(client: HoldfastClient, path: string): Promise<
 
 export const deployCommand: Command = {
   name: 'deploy',
-  usage: 'deploy MODEL.onnx --name NAME [options]',
-  summary: 'Register a model file as a new version and, once it is warm, move an alias to it.',
+  usage: 'deploy MODEL --name NAME [options]',
+  summary:
+    'Register a model file or folder (ONNX, or anything that converts) as a new version and, once it is warm, move an alias to it.',
   options: {
     ...connectionOptions,
     ...jsonOption,
+    ...sourceOptions,
     name: { type: 'string' },
     version: { type: 'string' },
     baseline: { type: 'string' },
@@ -81,11 +86,12 @@ export const deployCommand: Command = {
     ['--threshold P', 'scores at or above it are predicted positive (default 0.5)'],
     ['--alias NAME', 'alias to move to the new version (default champion)'],
     ['--no-alias', 'register only'],
+    ...sourceHelp,
     ...connectionHelp,
     jsonHelp,
   ],
   run: async (parsed, terminal) => {
-    const [path = ''] = words(parsed, 'MODEL.onnx');
+    const [path = ''] = words(parsed, 'MODEL');
     const model = parseModelName(text(parsed, 'name') ?? modelNameOfFile(path));
     const client = connect(parsed, terminal);
     const request = await requestOf(parsed, client, path, terminal.stderr);
@@ -114,8 +120,12 @@ async function requestOf(
   const format = baselinePath === undefined ? undefined : formatOfFile(baselinePath);
   const version = wholeNumber(parsed, 'version', 1, 2_147_483_647);
   const task = taskOf(parsed);
-  progress(`uploading ${basename(path)} ...\n`);
-  const artifact = await uploadFile(client, path);
+  const files: { name: string; artifact: Digest }[] = [];
+  for (const file of await sourceFilesOf(path)) {
+    progress(`uploading ${file.name} ...\n`);
+    files.push({ name: file.name, artifact: (await uploadFile(client, file.path)).digest });
+  }
+  const choice = sourceChoiceOf(parsed);
   let baseline: CreateVersion['baseline'];
   if (baselinePath !== undefined && format !== undefined) {
     progress(`uploading ${basename(baselinePath)} ...\n`);
@@ -130,8 +140,10 @@ async function requestOf(
   }
   const alias = text(parsed, 'alias');
   return {
-    artifact: artifact.digest,
-    fileName: basename(path),
+    artifact: files[0]!.artifact,
+    ...(files.length > 1 && { files }),
+    ...(Object.keys(choice).length > 0 && { convert: choice }),
+    fileName: basename(resolve(path)),
     ...(version !== undefined && { version }),
     ...(baseline && { baseline }),
     ...(task && { task }),

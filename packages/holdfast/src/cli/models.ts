@@ -1,6 +1,7 @@
-import type { ModelSummary } from '@holdfast/api';
+import type { HoldfastClient, ModelSummary } from '@holdfast/api';
 import { type Command, exitCodes, flag, jsonHelp, jsonOption, words } from './command.ts';
 import { connect, connectionHelp, connectionOptions } from './connection.ts';
+import { renderConversion } from './conversion-report.ts';
 import { formatBytes, formatNumber, formatTime, renderTable } from './table.ts';
 
 function metricOf(summary: ModelSummary): string {
@@ -26,21 +27,42 @@ export function renderModels(models: readonly ModelSummary[]): string {
   );
 }
 
+async function oneVersion(
+  client: HoldfastClient,
+  params: { readonly model: string; readonly version: string },
+  asJson: boolean,
+): Promise<string> {
+  const version = await client.call('readVersion', { params });
+  const isConverted = version.provenance.converted !== undefined;
+  const conversion = isConverted ? await client.call('readConversion', { params }) : undefined;
+  if (asJson) return `${JSON.stringify({ ...version, ...(conversion && { conversion }) })}\n`;
+  const facts = Object.entries({ artifact: version.digest, ...version.provenance });
+  const table = renderTable(
+    ['', ''],
+    facts.map(([key, value]) => [key, value]),
+  ).replace(/^\n/, '');
+  return conversion === undefined ? table : `${table}\n${renderConversion(conversion)}`;
+}
+
 export const modelsCommand: Command = {
   name: 'models',
-  usage: 'models [NAME] [options]',
-  summary: 'List the models, or the versions and alias history of one.',
+  usage: 'models [NAME [VERSION]] [options]',
+  summary: 'List the models, the versions and alias history of one, or where one version came from.',
   options: { ...connectionOptions, ...jsonOption },
   optionHelp: [...connectionHelp, jsonHelp],
   run: async (parsed, terminal) => {
     const client = connect(parsed, terminal);
-    const [model] = parsed.positionals;
+    const [model, version] = parsed.positionals;
     if (model === undefined) {
       const models = await client.call('listModels', {});
       terminal.stdout(flag(parsed, 'json') ? `${JSON.stringify(models)}\n` : renderModels(models));
       return exitCodes.ok;
     }
-    words(parsed, 'NAME');
+    if (version !== undefined) {
+      words(parsed, 'NAME', 'VERSION');
+      terminal.stdout(await oneVersion(client, { model, version }, flag(parsed, 'json')));
+      return exitCodes.ok;
+    }
     const detail = await client.call('readModel', { params: { model } });
     if (flag(parsed, 'json')) {
       terminal.stdout(`${JSON.stringify(detail)}\n`);

@@ -87,8 +87,9 @@ function signalled(): Promise<NodeJS.Signals> {
 export function upCommand(start: StartHoldfast): Command {
   return {
     name: 'up',
-    usage: 'up [MODEL.onnx ...] [options]',
-    summary: 'Start serving, recording and watching; register the model files given when they are new.',
+    usage: 'up [MODEL ...] [options]',
+    summary:
+      'Start serving, recording and watching; register the model files or folders given (ONNX, or anything that converts) when they are new.',
     options: {
       ...jsonOption,
       config: { type: 'string' },

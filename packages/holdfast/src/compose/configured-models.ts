@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { basename, extname } from 'node:path';
-import { type BaselineFormat, fault, type ModelName, parseModelName } from '@holdfast/api';
+import { type BaselineFormat, type Digest, fault, type ModelName, parseModelName } from '@holdfast/api';
 import type { Config, ModelConfig } from '../config/index.ts';
-import type { BlobStore, Registry } from '../registry/index.ts';
+import { sourceFilesOf } from '../conversion/index.ts';
+import type { BlobStore } from '../registry/index.ts';
 import type { Publisher } from '../rollout/index.ts';
 
 const formats: Readonly<Record<string, BaselineFormat>> = {
@@ -22,12 +23,10 @@ function formatOf(path: string): BaselineFormat {
 /** Registers the model files that the configuration names, when they are new; a known file changes nothing. */
 export class ConfiguredModels {
   readonly #blobs: BlobStore;
-  readonly #registry: Registry;
   readonly #publisher: Publisher;
 
-  constructor(rooms: { readonly blobs: BlobStore; readonly registry: Registry; readonly publisher: Publisher }) {
+  constructor(rooms: { readonly blobs: BlobStore; readonly publisher: Publisher }) {
     this.#blobs = rooms.blobs;
-    this.#registry = rooms.registry;
     this.#publisher = rooms.publisher;
   }
 
@@ -54,26 +53,32 @@ export class ConfiguredModels {
     file: string,
     progress: (text: string) => void,
   ): Promise<void> {
-    const { digest } = await this.#blobs.put(createReadStream(file));
+    const files = await this.#store(file);
     const baseline = model.baseline && {
       artifact: (await this.#blobs.put(createReadStream(model.baseline.file))).digest,
       format: formatOf(model.baseline.file),
       ...(model.baseline.truthColumn !== undefined && { truthColumn: model.baseline.truthColumn }),
       ...(model.baseline.timeColumn !== undefined && { timeColumn: model.baseline.timeColumn }),
     };
+    const request = {
+      artifact: files[0]!.artifact,
+      ...(files.length > 1 && { files }),
+      fileName: basename(file),
+      ...(model.convert && { convert: model.convert }),
+      ...(baseline && { baseline }),
+      ...(model.task && { task: model.task }),
+      ...(model.alias && { alias: model.alias }),
+    };
     // Only what is new moves the alias: a champion that somebody rolled back stays rolled back over a restart.
-    if ((await this.#registry.findSame(name, digest, baseline?.artifact)) !== undefined) return;
+    if ((await this.#publisher.findKnown(name, request)) !== undefined) return;
     progress(`holdfast: registering ${name} from ${basename(file)}\n`);
-    await this.#publisher.publish(
-      name,
-      {
-        artifact: digest,
-        fileName: basename(file),
-        ...(baseline && { baseline }),
-        ...(model.task && { task: model.task }),
-        ...(model.alias && { alias: model.alias }),
-      },
-      { actor: 'holdfast', reason: `started with ${basename(file)}` },
-    );
+    await this.#publisher.publish(name, request, { actor: 'holdfast', reason: `started with ${basename(file)}` });
+  }
+
+  async #store(path: string): Promise<{ name: string; artifact: Digest }[]> {
+    const stored: { name: string; artifact: Digest }[] = [];
+    for (const file of await sourceFilesOf(path))
+      stored.push({ name: file.name, artifact: (await this.#blobs.put(createReadStream(file.path))).digest });
+    return stored;
   }
 }

@@ -116,6 +116,8 @@ export class ControlRoom implements ControlServices {
 
   version: ControlServices['version'] = (model, version) => this.#rooms.publisher.describe(model, version);
 
+  conversion: ControlServices['conversion'] = (model, version) => this.#rooms.publisher.conversion(model, version);
+
   storeArtifact: ControlServices['storeArtifact'] = bytes => this.#rooms.blobs.put(bytes);
 
   publish: ControlServices['publish'] = (model, request, change) =>

@@ -2,6 +2,7 @@ import { champion, parseModelName } from '@holdfast/api';
 import { alertingMigrations } from '../alerting/index.ts';
 import type { RunningHoldfast, StartRequest } from '../cli/index.ts';
 import { startControlApi } from '../console/index.ts';
+import { convertModel } from '../conversion/index.ts';
 import { recoverLog } from '../predlog/index.ts';
 import { BlobStore, Registry, registryMigrations } from '../registry/index.ts';
 import { Deployments, Publisher, rolloutMigrations } from '../rollout/index.ts';
@@ -72,11 +73,17 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
     registry,
     blobs,
     fleet: serving.fleet,
+    convert: (files, convert) =>
+      convertModel(files, {
+        convert,
+        timeoutMs: config.limits.conversionTimeout,
+        memoryBytes: config.limits.conversionMemoryBytes,
+      }),
     validate: path => validateModel(path),
     prepareBaseline: request => prepareModelBaseline(request, serving.pool),
   });
   await serving.fleet.open();
-  const problems = await new ConfiguredModels({ blobs, registry, publisher }).register(config, progress);
+  const problems = await new ConfiguredModels({ blobs, publisher }).register(config, progress);
   const gateways = await serving.gateways();
   const inferenceUrl = urlOf(config.host, gateways.port);
   const grpcAddress = urlOf(config.host, gateways.grpcPort).replace('http://', '');

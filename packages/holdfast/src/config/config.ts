@@ -1,4 +1,4 @@
-import { aliasSchema, deploymentSchema, modelNameSchema, taskHintSchema } from '@holdfast/api';
+import { aliasSchema, deploymentSchema, modelNameSchema, sourceChoiceSchema, taskHintSchema } from '@holdfast/api';
 import { z } from 'zod';
 import { durationSchema } from './duration.ts';
 
@@ -120,7 +120,10 @@ export const modelConfigSchema = z.strictObject({
   file: z
     .string()
     .optional()
-    .describe('ONNX file, relative to the configuration file. Registered at start when it is new.'),
+    .describe(
+      'Model file or folder, relative to the configuration file: ONNX, or anything that converts to it. Registered at start when it is new.',
+    ),
+  convert: sourceChoiceSchema.optional().describe('What to convert of a source that leaves a choice.'),
   baseline: z
     .strictObject({ file: z.string(), truthColumn: z.string().optional(), timeColumn: z.string().optional() })
     .optional(),
@@ -160,6 +163,10 @@ export const configSchema = z.strictObject({
     .strictObject({
       bodyBytes: bytes(67_108_864).describe(''),
       artifactBytes: bytes(2_147_483_648).describe('Largest artifact, bytes.'),
+      conversionTimeout: durationSchema
+        .prefault('5m')
+        .describe('Longest conversion of a deployed file of another framework.'),
+      conversionMemoryBytes: bytes(4_294_967_296).describe('Most memory that such a conversion may take, bytes.'),
       requestTimeout: durationSchema.prefault('10s').describe('Deadline of a request that names none.'),
       connections: z.int().min(1).default(4096),
     })
@@ -197,7 +204,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   defaults: modelConfigSchema
-    .omit({ file: true, baseline: true, task: true, alias: true, deployment: true })
+    .omit({ file: true, convert: true, baseline: true, task: true, alias: true, deployment: true })
     .prefault({})
     .describe('What holds for every model that does not say otherwise.'),
   models: z.record(modelNameSchema, modelConfigSchema).default({}),

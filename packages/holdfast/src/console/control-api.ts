@@ -87,6 +87,7 @@ function handlersOf(services: ControlServices): Record<RouteName, Handler> {
       return answer;
     },
     readVersion: request => services.version(model(request), versionParam(request)),
+    readConversion: request => services.conversion(model(request), versionParam(request)),
     removeVersion: async request => {
       await services.removeVersion(model(request), versionParam(request));
       return {};

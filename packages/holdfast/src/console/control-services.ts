@@ -4,6 +4,7 @@ import type {
   Alias,
   AliasMove,
   Artifact,
+  ConversionResult,
   CreateVersionResponse,
   createVersionSchema,
   Deployment,
@@ -44,6 +45,8 @@ export interface ControlServices {
   summaries(): Promise<ModelSummary[]>;
   model(model: ModelName): Promise<ModelDetail>;
   version(model: ModelName, version: number): Promise<ModelVersion>;
+  /** How a version's source was converted and checked. @throws Fault `not_found` when it was ONNX already */
+  conversion(model: ModelName, version: number): Promise<ConversionResult>;
   storeArtifact(bytes: AsyncIterable<Uint8Array>): Promise<Artifact>;
   publish(
     model: ModelName,

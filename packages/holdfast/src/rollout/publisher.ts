@@ -1,10 +1,10 @@
 import {
   type Alias,
+  type ConversionResult,
   type CreateVersionResponse,
   champion,
   type createVersionSchema,
   type Digest,
-  fault,
   type ModelName,
   type ModelVersion,
   type Signature,
@@ -13,6 +13,7 @@ import {
 import type { z } from 'zod';
 import { type BlobStore, type Change, type RegisteredVersion, type Registry, withMeaning } from '../registry/index.ts';
 import type { Fleet } from './fleet.ts';
+import { type ConvertSource, type CreateRequest, importSource, readConversion, sourceOf } from './model-source.ts';
 
 /** A model file that was loaded and run under limits before it may become a version. */
 export interface ValidatedModel {
@@ -47,6 +48,8 @@ export interface PublisherOptions {
   readonly registry: Registry;
   readonly blobs: BlobStore;
   readonly fleet: Fleet;
+  /** Converts a source that is not ONNX. @throws Fault `model_rejected` */
+  readonly convert: ConvertSource;
   /** @throws Fault `model_rejected` */
   readonly validate: (path: string) => Promise<ValidatedModel>;
   /** @throws Fault `baseline_rejected` */
@@ -87,13 +90,9 @@ export class Publisher {
    *
    * @throws Fault `artifact_not_found`, `model_rejected`, `baseline_rejected`, `version_exists`
    */
-  async publish(
-    model: ModelName,
-    request: z.output<typeof createVersionSchema>,
-    change: Change,
-  ): Promise<CreateVersionResponse> {
+  async publish(model: ModelName, request: CreateRequest, change: Change): Promise<CreateVersionResponse> {
     const { registry, fleet } = this.#options;
-    const same = await registry.findSame(model, request.artifact, request.baseline?.artifact);
+    const same = await this.findKnown(model, request);
     const isKnown = same !== undefined && (request.version ?? same) === same;
     const version = isKnown ? same : (await this.#register(model, request)).version;
     const alias = request.alias === undefined ? champion : request.alias;
@@ -101,6 +100,20 @@ export class Publisher {
     if (alias !== null && holder !== version) await fleet.moveAlias(model, alias, version, change);
     else await fleet.announce(model);
     return { version: await this.describe(model, version), created: !isKnown };
+  }
+
+  /** The version made from the same source and baseline, when there is one. */
+  async findKnown(model: ModelName, request: CreateRequest): Promise<number | undefined> {
+    const { registry, blobs } = this.#options;
+    const source = await sourceOf(blobs, request);
+    return registry.findSame(model, source.digest, request.baseline?.artifact);
+  }
+
+  /** How a version's source was converted. @throws Fault `not_found` when it was ONNX already */
+  async conversion(model: ModelName, version: number): Promise<ConversionResult> {
+    const { registry, blobs } = this.#options;
+    const { provenance } = await registry.version(model, version);
+    return readConversion(blobs, provenance, `A conversion report of ${model} version ${version}`);
   }
 
   /** @throws Fault `model_not_found` or `version_not_found` */
@@ -113,12 +126,12 @@ export class Publisher {
     );
   }
 
-  async #register(model: ModelName, request: z.output<typeof createVersionSchema>): Promise<RegisteredVersion> {
-    const { registry, blobs, validate } = this.#options;
-    const uploadedBytes = await blobs.sizeOf(request.artifact);
+  async #register(model: ModelName, request: CreateRequest): Promise<RegisteredVersion> {
+    const { registry, blobs, validate, convert } = this.#options;
+    const source = await sourceOf(blobs, request);
     if (request.baseline !== undefined) await blobs.sizeOf(request.baseline.artifact);
-    if (uploadedBytes === 0) throw fault('model_rejected', 'the file is empty');
-    const validated = await validate(await blobs.locate(request.artifact));
+    await using imported = await importSource(source, { convert, blobs });
+    const validated = await validate(imported.path);
     const prepared = await blobs.put([validated.bytes]);
     const signature = withMeaning(validated, { featureNames: validated.featureNames, task: request.task });
     const baseline = request.baseline && (await this.#baseline(request.baseline, signature, prepared.digest));
@@ -126,13 +139,14 @@ export class Publisher {
       model,
       {
         digest: prepared.digest,
-        sourceDigest: request.artifact,
+        sourceDigest: source.digest,
         bytes: prepared.bytes,
         signature,
         provenance: {
           ...validated.facts,
           ...(request.fileName !== undefined && { file: request.fileName }),
-          source: request.artifact,
+          source: source.digest,
+          ...imported.provenance,
           ...(validated.changes.length > 0 && { changes: validated.changes.join(' ') }),
         },
         baseline,

@@ -17,15 +17,15 @@ export interface SourceFile {
 
 export interface ConvertOptions {
   /** Name of the graph. @default 'model' */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** Boosting rounds to use of an XGBoost or LightGBM model, from the first. @default what the saved object itself uses */
-  readonly rounds?: number;
+  readonly rounds?: number | undefined;
   /** Names of the tensors to take as inputs, where the source leaves the choice (frozen graphs). */
-  readonly inputs?: readonly string[];
+  readonly inputs?: readonly string[] | undefined;
   /** Names of the outputs to keep, in this order; what only the others need is dropped. @default all */
-  readonly outputs?: readonly string[];
+  readonly outputs?: readonly string[] | undefined;
   /** Signature to convert of a SavedModel that has several. @default `serving_default`, or the only one */
-  readonly signature?: string;
+  readonly signature?: string | undefined;
 }
 
 export interface Conversion {

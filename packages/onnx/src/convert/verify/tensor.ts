@@ -26,10 +26,7 @@ export interface NamedTensor {
 export type RunModel = (model: Uint8Array, inputs: readonly NamedTensor[]) => Promise<readonly NamedTensor[]>;
 
 /** Puts plain numbers or texts into the storage of a dtype; a text for a numeric dtype is an error of the caller. */
-export function elementsOf(
-  datatype: NamedTensor['datatype'],
-  values: readonly (number | string)[],
-): TensorElements {
+export function elementsOf(datatype: NamedTensor['datatype'], values: readonly (number | string)[]): TensorElements {
   const number = (value: number | string): number => Number(value);
   const whole = (value: number | string): bigint => BigInt(Math.trunc(Number(value)));
   switch (datatype) {

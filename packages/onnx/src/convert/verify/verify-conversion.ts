@@ -34,7 +34,8 @@ export async function verifyConversion(
   const { rows, tensors } = drawInputs(inputs, reference);
   const answers = await options.run(model, tensors);
   const consistency = await checkConsistency(conversion, tensors, rows, answers, options.run);
-  if (reference.kind === 'none') return { kind: 'not-compared', how: reference.because, rows, compared: 0, consistency };
+  if (reference.kind === 'none')
+    return { kind: 'not-compared', how: reference.because, rows, compared: 0, consistency };
   const expected =
     reference.kind === 'rows'
       ? reference.reference.evaluate(rowsOfColumns(tensors))
@@ -203,7 +204,8 @@ async function checkConsistency(
   const { inputs } = inspectModel(model).signature;
   const isFree = inputs.length > 0 && inputs.every(spec => typeof spec.shape?.[0] !== 'number');
   if (!isFree) return `The number of rows is fixed at ${rows}.`;
-  if (!together.every(output => output.shape[0] === rows)) return 'An output does not have one row per row of the input.';
+  if (!together.every(output => output.shape[0] === rows))
+    return 'An output does not have one row per row of the input.';
   const alone = await run(model, tensors.map(firstRow));
   for (const output of alone) {
     const many = together.find(candidate => candidate.name === output.name);
@@ -215,7 +217,10 @@ async function checkConsistency(
       return value !== other;
     });
     if (differs)
-      throw wrong(output.name, `row 0 alone gives ${ours.slice(0, 4).join(', ')} but among ${rows} rows ${theirs.slice(0, 4).join(', ')}`);
+      throw wrong(
+        output.name,
+        `row 0 alone gives ${ours.slice(0, 4).join(', ')} but among ${rows} rows ${theirs.slice(0, 4).join(', ')}`,
+      );
   }
   try {
     await run(

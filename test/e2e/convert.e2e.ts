@@ -1,0 +1,104 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inspectModel } from '@holdfast/onnx';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { HoldfastProcess, runCli, temporaryFolder } from './holdfast-process.ts';
+
+/** One tree over two columns: 1 where a <= 0.5, else 2 or 4 by b <= -2. */
+const lightgbmText = `tree
+version=v4
+num_class=1
+num_tree_per_iteration=1
+max_feature_idx=1
+objective=regression
+feature_names=a b
+tree_sizes=1
+
+Tree=0
+num_leaves=3
+num_cat=0
+split_feature=0 1
+threshold=0.5 -2
+decision_type=2 2
+left_child=-1 -2
+right_child=1 -3
+leaf_value=1 2 4
+
+end of trees
+`;
+
+/** Protocol 0 pickle that would create the file \`canary\` when it is loaded in Python. */
+const harmfulPickle = (canary: string): string => `cposix\nsystem\n(S'touch ${canary}'\ntR.`;
+
+const folder = temporaryFolder();
+const source = join(folder.path, 'delay.txt');
+let holdfast: HoldfastProcess;
+
+beforeAll(async () => {
+  writeFileSync(source, lightgbmText);
+  holdfast = await HoldfastProcess.up([source, '--data', join(folder.path, 'data')]);
+});
+
+afterAll(async () => {
+  await holdfast[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
+});
+
+test('convert writes an ONNX file and prints a report that says how it was checked', async () => {
+  const output = join(folder.path, 'out.onnx');
+  const { code, stdout, stderr } = await runCli('convert', source, '-o', output);
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  expect(stdout).toMatch(/LightGBM of file version v4/);
+  expect(stdout).toMatch(/checked .*1 row, 0 rows and \d+ rows agree/);
+  expect(inspectModel(readFileSync(output)).featureNames).toEqual(['a', 'b']);
+  const again = await runCli('convert', source, '-o', output);
+  expect(again).toMatchObject({ code: 2 });
+  expect(again.stderr).toContain('--force');
+});
+
+test('a file that would run code is refused, runs nothing and leaves nothing', async () => {
+  const canary = join(folder.path, 'canary');
+  const bad = join(folder.path, 'bad.pkl');
+  const target = join(folder.path, 'bad-out');
+  mkdirSync(target);
+  writeFileSync(bad, harmfulPickle(canary));
+  const { code, stderr } = await runCli('convert', bad, '-o', join(target, 'bad.onnx'));
+  expect(code).toBe(1);
+  expect(stderr).toContain('posix.system');
+  const deployed = await runCli('deploy', bad, '--data', join(folder.path, 'data'));
+  expect(deployed.code).toBe(1);
+  expect(deployed.stderr).toContain('posix.system');
+  expect(readdirSync(target)).toEqual([]);
+  expect(existsSync(canary)).toBe(false);
+});
+
+test('a file of another framework given to up is served, and its version says where it came from', async () => {
+  expect(holdfast.ready.problems).toEqual([]);
+  const body = { inputs: [{ name: 'X', datatype: 'FP64', shape: [3, 2], data: [0.5, 0, 0.6, -2, 0.6, 0] }] };
+  const answer = z
+    .object({ outputs: z.array(z.object({ name: z.string(), data: z.array(z.number()) })) })
+    .parse(await (await holdfast.infer('delay', body)).json());
+  expect(answer.outputs).toEqual([expect.objectContaining({ name: 'prediction', data: [1, 2, 4] })]);
+  const version = await holdfast.control.call('readVersion', { params: { model: 'delay', version: 1 } });
+  expect(version.provenance).toMatchObject({
+    file: 'delay.txt',
+    converted: expect.stringContaining('LightGBM of file version v4'),
+  });
+  const conversion = await holdfast.control.call('readConversion', { params: { model: 'delay', version: 1 } });
+  expect(conversion.report.featureNames).toEqual(['a', 'b']);
+  const shown = await runCli('models', 'delay', '1', '--data', join(folder.path, 'data'));
+  expect(shown.stdout).toContain('lightgbm_text: LightGBM of file version v4');
+});
+
+test('the files of a folder are deployed as one model, and the same folder again is the same version', async () => {
+  const model = join(folder.path, 'folder-model');
+  mkdirSync(join(model, 'notes'), { recursive: true });
+  writeFileSync(join(model, 'model.txt'), lightgbmText);
+  writeFileSync(join(model, 'notes', 'readme.md'), 'trained on tuesday\n');
+  const deploy = () => runCli('deploy', model, '--data', join(folder.path, 'data'), '--json');
+  const first = await deploy();
+  expect({ code: first.code, stderr: first.stderr }).toMatchObject({ code: 0 });
+  expect(JSON.parse(first.stdout)).toMatchObject({ created: true, version: { model: 'folder-model', state: 'ready' } });
+  expect(JSON.parse((await deploy()).stdout)).toMatchObject({ created: false });
+});
