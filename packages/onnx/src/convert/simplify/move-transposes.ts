@@ -1,5 +1,5 @@
 import { buildNode } from '../../model/build.ts';
-import { attributeType, type NodeProto } from '../../model/proto.ts';
+import type { NodeProto } from '../../model/proto.ts';
 import { withInputs } from './fold-constants.ts';
 import {
   addInts,
@@ -208,9 +208,4 @@ class TransposeWalk implements LayoutView {
     if (rank === undefined) return;
     for (const output of node.outputs) if (!this.#ranks.has(output)) this.#ranks.set(output, rank);
   }
-}
-
-/** An ints attribute in the form `withAttribute` takes. */
-export function intsOf(name: string, values: readonly number[]): { name: string; type: number; ints: BigInt64Array } {
-  return { name, type: attributeType.ints, ints: BigInt64Array.from(values, BigInt) };
 }

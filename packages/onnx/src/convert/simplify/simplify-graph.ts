@@ -40,12 +40,13 @@ function simplifyGraph(original: GraphProto, prefix: string, depth: number): Gra
   }
   state.nodes = absorbOutputNames(state);
   const alias = equalInitializers(graph, state);
-  const nodes = state.nodes.map(node =>
+  const renamed = state.nodes.map(node =>
     withInputs(
       node,
       node.inputs.map(name => alias.get(name) ?? name),
     ),
   );
+  const nodes = withUniqueNames(renamed);
   const used = new Set([...nodes.flatMap(node => node.inputs), ...state.pinned]);
   const overridable = graph.initializers.filter(tensor => !state.constants.has(tensor.name));
   const constants = [...state.constants.values()].filter(tensor => used.has(tensor.name) && !alias.has(tensor.name));
@@ -106,6 +107,23 @@ function isSorted(graph: GraphProto): boolean {
     for (const name of node.outputs) later.delete(name);
   }
   return true;
+}
+
+/** Node names made by the passes may repeat; ONNX Runtime refuses that. */
+function withUniqueNames(nodes: readonly NodeProto[]): NodeProto[] {
+  const taken = new Set(nodes.map(node => node.name));
+  const seen = new Set<string>();
+  return nodes.map(node => {
+    if (node.name === '' || !seen.has(node.name)) {
+      seen.add(node.name);
+      return node;
+    }
+    let count = 2;
+    while (taken.has(`${node.name}_${count}`)) count++;
+    const name = `${node.name}_${count}`;
+    taken.add(name);
+    return { ...node, name };
+  });
 }
 
 /** The nodes that something needs. */
