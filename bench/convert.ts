@@ -208,7 +208,7 @@ const bars: Readonly<Record<string, number>> = {
   catboost: 1e-6,
 };
 
-async function tryFixture(entry: Entry, file: string): Promise<Row> {
+async function tryFixture(entry: Entry, file: string, signature?: string): Promise<Row> {
   const folder = join(root, entry.format, entry.name);
   const started = performance.now();
   const done = (status: Row['status'], note: string, difference?: number): Row => ({
@@ -222,7 +222,7 @@ async function tryFixture(entry: Entry, file: string): Promise<Row> {
   try {
     const source = sourceFiles(folder, file);
     // The dart reference was computed with the first 10 of 20 rounds.
-    const options = entry.name === 'leaves_dart' ? { rounds: 10 } : {};
+    const options = entry.name === 'leaves_dart' ? { rounds: 10 } : signature === undefined ? {} : { signature };
     const { model, report } = await convert(source, options);
     const again = await convert(source, options);
     if (Buffer.compare(model, again.model) !== 0) return done('wrong', 'not deterministic');
@@ -231,7 +231,8 @@ async function tryFixture(entry: Entry, file: string): Promise<Row> {
     const reference = readCase(folder) ?? readTable(folder);
     if (reference === undefined) return { ...done('converted', 'no reference'), ms };
     const results = await session.run(feeds(session, reference.inputs, folder));
-    const { compared, worst, wrongLabels } = compare(results, reference.outputs, folder);
+    const expected = signature === undefined ? reference.outputs : { output_0: reference.outputs[signature]! };
+    const { compared, worst, wrongLabels } = compare(results, expected, folder);
     const bar = bars[entry.format] ?? 1e-4;
     if (compared === 0)
       return done(
@@ -310,7 +311,8 @@ function tableCase(rows: readonly (readonly number[])[], outputs: readonly (read
 function sourceFiles(folder: string, file: string): Uint8Array | SourceFile[] {
   const path = join(folder, file);
   const needsSiblings =
-    /(\.json$|\.pb$)/.test(file) && readdirSync(folder).some(name => name.endsWith('.bin') || name === 'variables');
+    file.endsWith('saved_model.pb') ||
+    (file.endsWith('.json') && readdirSync(folder).some(name => name.endsWith('.bin')));
   if (!needsSiblings && !statSync(path).isDirectory()) return new Uint8Array(readFileSync(path));
   const found: SourceFile[] = [];
   const walk = (relative: string): void => {
@@ -374,6 +376,9 @@ async function main(): Promise<void> {
     if (only !== undefined && !entry.name.includes(only)) continue;
     if (entry.format === 'onnx' || entry.format === 'hostile/onnx') continue;
     if (entry.format.startsWith('hostile')) rows.push(await tryHostile(entry));
+    else if (entry.name === 'tfjsnode_module_with_multiple_signatures')
+      for (const signature of ['serving_default', 'timestwo'])
+        rows.push(await tryFixture(entry, 'saved_model/saved_model.pb', signature));
     else for (const file of entry.model_files ?? []) rows.push(await tryFixture(entry, file));
     while (printed < rows.length) print(rows[printed++], args.includes('--quiet'));
   }

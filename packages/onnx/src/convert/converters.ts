@@ -14,6 +14,7 @@ import { unpickle } from './pickle/pickle-machine.ts';
 import { PyObject } from './pickle/python-values.ts';
 import type { ConverterSettings } from './report.ts';
 import { type ConvertedGraph, convertSklearn } from './sklearn/convert-sklearn.ts';
+import { convertGraphDef, convertSavedModel, convertTfjsGraph } from './tensorflow/convert-tensorflow.ts';
 
 /** Turns the bytes of one format into a graph. */
 type Converter = (bytes: Uint8Array, files: readonly SourceFile[], settings: ConverterSettings) => ConvertedGraph;
@@ -69,5 +70,8 @@ export const converters: ReadonlyMap<FileKind, Converter> = new Map<FileKind, Co
   ['xgboost_ubj', (bytes, _, settings) => convertXgboostUbjson(bytes, settings)],
   ['xgboost_binary', (bytes, _, settings) => convertXgboostBinary(bytes, settings)],
   ['lightgbm_text', (bytes, _, settings) => convertLightgbmText(bytes, settings)],
+  ['tfjs_graph', convertTfjsGraph],
+  ['savedmodel', convertSavedModel],
+  ['graphdef', convertGraphDef],
   ['json', refuseJson],
 ]);

@@ -16,12 +16,7 @@ const advice: Partial<Record<FileKind, string>> = {
   keras: 'In your own Python: keras.models.load_model("model.keras").export("model.onnx", format="onnx").',
   keras_h5: 'In your own Python: keras.models.load_model("model.h5").export("model.onnx", format="onnx").',
   keras_weights_h5: 'It lacks the config; save the whole model with model.save("model.keras").',
-  savedmodel:
-    'In your own Python, with its variables folder beside it: python -m tf2onnx.convert --saved-model DIR --output model.onnx.',
-  graphdef:
-    'In your own Python: python -m tf2onnx.convert --graphdef FILE --inputs NAME:0 --outputs NAME:0 --output model.onnx.',
   tflite: 'In your own Python: python -m tf2onnx.convert --tflite FILE --output model.onnx.',
-  tfjs_graph: 'In your own Python: python -m tf2onnx.convert --tfjs model.json --output model.onnx.',
   tfjs_layers: 'Export the Keras model it was made from.',
   catboost: 'In your own Python: model.save_model("model.onnx", format="onnx").',
   unknown:

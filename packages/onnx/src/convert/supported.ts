@@ -2,6 +2,7 @@ import { lightgbmObjectives } from './boosting/convert-lightgbm.ts';
 import { xgboostObjectives } from './boosting/convert-xgboost.ts';
 import { knownFunctions } from './sklearn/numpy-functions.ts';
 import { sklearnClasses } from './sklearn/registry.ts';
+import { tensorflowOps } from './tensorflow/op-table.ts';
 
 /** One row of the table of what converts. */
 export interface SupportedSource {
@@ -41,6 +42,12 @@ export function supportedSources(): readonly SupportedSource[] {
       family: 'objectives (gbdt, dart, goss, rf)',
       names: [...lightgbmObjectives.keys()],
     },
+    ...tensorflowOps().map(({ family, names }) => ({
+      framework: 'TensorFlow, TensorFlow.js',
+      files: 'saved_model.pb with variables/, frozen .pb, graph model.json with .bin',
+      family: `operators: ${family}`,
+      names,
+    })),
   ];
 }
 

@@ -109,8 +109,7 @@ function normalisation(
 function fuse(state: GraphState, node: NodeProto, affine: ChannelAffine): NodeProto | undefined {
   const weight = state.constants.get(node.inputs[1] ?? '');
   const channels = outputChannels(state, node);
-  const values = doubles(weight);
-  if (weight === undefined || channels === undefined || values === undefined) return undefined;
+  if (weight === undefined || channels === undefined) return undefined;
   const bias =
     (node.inputs[2] ?? '') === '' ? new Float64Array(channels) : doubles(state.constants.get(node.inputs[2] ?? ''));
   if (bias === undefined || bias.length !== channels) return undefined;
@@ -120,7 +119,9 @@ function fuse(state: GraphState, node: NodeProto, affine: ChannelAffine): NodePr
   if (scale !== undefined) {
     // Weights of Conv are [out, in, ...]; those of ConvTranspose are [in, out, ...].
     const inner = sizeOf(dimsOf(weight).slice(node.opType === 'Conv' ? 1 : 2));
-    const scaled = Float32Array.from(values, (value, i) => value * scale[Math.floor(i / inner) % channels]!);
+    const scaled = elementsOf(weight);
+    if (!(scaled instanceof Float32Array)) return undefined;
+    for (let i = 0; i < scaled.length; i++) scaled[i] = scaled[i]! * scale[Math.floor(i / inner) % channels]!;
     if (!scaled.every(Number.isFinite)) return undefined;
     weightName = state.fresh(`${weightName}_scaled`);
     const raw = new Uint8Array(scaled.buffer);
