@@ -3,11 +3,12 @@
  *
  *   npm run bench -- tune-fronts [--samplers auto,nsga2] [--tables ...] [--seeds 10] [--trials 50,100]
  */
-import { auto, createStudy, hypervolume, noPruner, nsga2, nsga3, random, type Sampler, tpe } from '@holdfast/tune';
+import { auto, createStudy, gp, hypervolume, noPruner, nsga2, nsga3, random, type Sampler, tpe } from '@holdfast/tune';
 import { frontFactsOf, loadProblems, option, problemOf, quantile } from './tune-harness.ts';
 
 const makers: Readonly<Record<string, () => Sampler>> = {
   auto: () => auto(),
+  gp: () => gp(),
   tpe: () => tpe(),
   nsga2: () => nsga2(),
   nsga3: () => nsga3(),

@@ -64,17 +64,16 @@ function toParam({ type, low, high, log, values, when }: RawParam): Param {
 }
 
 /**
- * A problem; with a shift, every range of floats is widened by that share, unevenly, so that no centre gives anything
- * away. The optimum stays inside and stays the optimum; the search is harder than what the peers were given.
+ * A problem; with a shift, every range of floats is moved, its width kept, by up to that share of the width and by a
+ * different amount in each dimension, so that no centre gives anything away. The optimum stays inside.
  */
 export function problemOf(module: ProblemModule, name: string, shift = 0): Problem {
   const raw = module.load(name);
   const space = Object.fromEntries(
     raw.space.map((p, i) => {
       if (p.type !== 'float' || p.log || shift === 0) return [p.name, toParam(p)];
-      const share = (i * 0.618034 + 0.17) % 1;
-      const width = shift * (p.high - p.low);
-      return [p.name, toParam({ ...p, low: p.low - share * width, high: p.high + (1 - share) * width })];
+      const by = shift * (2 * ((i * 0.618034 + 0.17) % 1) - 1) * (p.high - p.low);
+      return [p.name, toParam({ ...p, low: p.low + by, high: p.high + by })];
     }),
   );
   return {

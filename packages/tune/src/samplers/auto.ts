@@ -14,7 +14,8 @@ function firstLocalStep({ space }: ProposalContext): number {
  *
  * - One objective: a Gaussian process proposes, and every fourth trial (and each one as long as it improves) is a local
  *   step around the best trial; the last tenth of a known budget is spent on local steps.
- * - Several objectives, or a define-by-run space: grouped TPE.
+ * - Two or three objectives: the Gaussian process by expected hypervolume, every fourth trial grouped TPE.
+ * - More objectives, or a define-by-run space: grouped TPE.
  */
 export function auto(): Sampler {
   const model = gp();
@@ -29,7 +30,8 @@ export function auto(): Sampler {
   return {
     name: 'auto',
     propose(context) {
-      if (context.objectives > 1 || context.space.isOpen) return tree.propose(context);
+      if (context.objectives > 3 || context.space.isOpen) return tree.propose(context);
+      if (context.objectives > 1) return (context.number % 4 === 3 ? tree : model).propose(context);
       const local = isLocalTurn(context) ? finish.propose(context) : undefined;
       wasLocal = local !== undefined;
       return local ?? model.propose(context);

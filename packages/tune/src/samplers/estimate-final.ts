@@ -1,8 +1,8 @@
 import type { Observation } from './sampler.ts';
 
 /** The loss at or before a step; undefined before the first report. */
-function lossAt(o: Observation, step: number): number | undefined {
-  return o.reports.findLast(r => r.step <= step)?.losses[0];
+function lossAt(o: Observation, step: number, objective: number): number | undefined {
+  return o.reports.findLast(r => r.step <= step)?.losses[objective];
 }
 
 /**
@@ -10,17 +10,17 @@ function lossAt(o: Observation, step: number): number | undefined {
  * when they were at that step, linearly between neighbours, the worst or best beyond them. `undefined` when no complete
  * trial reported by then.
  */
-export function estimateFinal(o: Observation, complete: readonly Observation[]): number | undefined {
+export function estimateFinal(o: Observation, complete: readonly Observation[], objective = 0): number | undefined {
   const { last } = o;
-  const loss = last?.losses[0];
+  const loss = last?.losses[objective];
   if (last === undefined || loss === undefined) return undefined;
   const then: number[] = [];
   const finals: number[] = [];
   for (const c of complete) {
-    const early = lossAt(c, last.step);
+    const early = lossAt(c, last.step, objective);
     if (early === undefined) continue;
     then.push(early);
-    finals.push(c.losses[0]!);
+    finals.push(c.losses[objective]!);
   }
   if (then.length === 0) return undefined;
   then.sort((a, b) => a - b);
@@ -39,13 +39,17 @@ export function estimateFinal(o: Observation, complete: readonly Observation[]):
  */
 export function withEstimates(observations: readonly Observation[]): readonly Observation[] {
   const complete = observations.filter(o => o.kind === 'complete');
+  const objectives = complete[0]?.losses.length ?? 0;
   const sorted = complete.map(o => o.losses[0]!).sort((a, b) => a - b);
   const median = sorted[Math.floor(sorted.length / 2)];
   return observations.flatMap(o => {
     if (o.kind === 'complete' || o.kind === 'failed') return [o];
-    const estimate = estimateFinal(o, complete);
-    if (estimate === undefined || median === undefined) return [];
-    const loss = o.kind === 'pruned' ? Math.max(estimate, median) : estimate;
-    return [{ ...o, kind: 'complete' as const, losses: [loss] }];
+    const losses = Array.from({ length: objectives }, (_, k) => estimateFinal(o, complete, k)).filter(
+      v => v !== undefined,
+    );
+    if (losses.length < objectives || median === undefined) return [];
+    // With several objectives a pruned trial may well lead in one of them.
+    if (o.kind === 'pruned' && objectives === 1) losses[0] = Math.max(losses[0]!, median);
+    return [{ ...o, kind: 'complete' as const, losses }];
   });
 }

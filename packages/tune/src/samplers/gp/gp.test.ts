@@ -3,8 +3,9 @@ import { expect, test } from 'vitest';
 import { float, int } from '../../space/params.ts';
 import { createStudy } from '../../study/create-study.ts';
 import { logImprovement, logImprovementSlope } from './acquisition.ts';
+import { expectedImprovement } from './expected-improvement.ts';
 import { fitHyper, negativeLogPosterior, pairsOf } from './fit.ts';
-import { expectedImprovement, gp } from './gp.ts';
+import { gp } from './gp.ts';
 import { defaultHyper, matern52, matern52Slope, toVector } from './kernel.ts';
 import { GaussianProcess } from './model.ts';
 

@@ -109,11 +109,9 @@ export class GaussianProcess {
     return posterior;
   }
 
-  /** Lowest posterior mean among the observed inputs: the incumbent with the noise taken out. */
-  lowestMean(): number {
-    let lowest = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < this.#n; i++) lowest = Math.min(lowest, this.#y[i]! - this.#noise * this.#alpha[i]!);
-    return lowest;
+  /** Posterior means at the observed inputs: the observations with the noise taken out. */
+  fittedMeans(): Float64Array {
+    return this.#y.map((y, i) => y - this.#noise * this.#alpha[i]!);
   }
 
   /** Derivative of the covariance with respect to one numeric coordinate a, the other point having b there. */
