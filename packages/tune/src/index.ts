@@ -24,6 +24,7 @@ export { type CmaEsOptions, cmaEs } from './samplers/cmaes.ts';
 export { type NsgaOptions, nsga2 } from './samplers/evolution/nsga2.ts';
 export { type Nsga3Options, nsga3 } from './samplers/evolution/nsga3.ts';
 export type { VariationOptions } from './samplers/evolution/variation.ts';
+export { type ForestOptions, forest } from './samplers/forest/forest.ts';
 export { type GpOptions, gp } from './samplers/gp/gp.ts';
 export { type GridOptions, grid } from './samplers/grid.ts';
 export { LocalFinish } from './samplers/local-finish.ts';

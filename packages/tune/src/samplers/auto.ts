@@ -9,11 +9,29 @@ function firstLocalStep({ space }: ProposalContext): number {
   return Math.max(20, 2 * space.size + 6);
 }
 
+const shortestPause = 4;
+const longestPause = 16;
+
+/** When local steps were last taken, and how long to leave the floor to the model after one that did not improve. */
+interface Turns {
+  readonly lastLocal: number;
+  readonly pause: number;
+  /** Whether the last proposal was a local step. */
+  readonly wasLocal: boolean;
+}
+
+const firstTurns: Turns = { lastLocal: 0, pause: shortestPause, wasLocal: false };
+
+function isTurns(saved: unknown): saved is Turns {
+  return typeof saved === 'object' && saved !== null && 'lastLocal' in saved && 'pause' in saved && 'wasLocal' in saved;
+}
+
 /**
  * The default: chooses by the study and switches as it goes.
  *
- * - One objective: a Gaussian process proposes, and every fourth trial (and each one as long as it improves) is a local
- *   step around the best trial; the last tenth of a known budget is spent on local steps.
+ * - One objective: a Gaussian process proposes. Every fourth trial, and each one as long as it improves, is a local step
+ *   around the best trial; steps that do not improve come less and less often, down to every sixteenth trial, and four
+ *   times as often in the last tenth of a known budget.
  * - Two or three objectives: the Gaussian process by expected hypervolume, every fourth trial grouped TPE.
  * - More objectives, or a define-by-run space: grouped TPE.
  */
@@ -21,11 +39,14 @@ export function auto(): Sampler {
   const model = gp();
   const finish = new LocalFinish();
   const tree = tpe({ mode: 'group' });
-  let wasLocal = false;
+  let turns = firstTurns;
   const isLocalTurn = (context: ProposalContext): boolean => {
     if (context.observations.length < firstLocalStep(context)) return false;
-    if (wasLocal && finish.lastImproved(context.observations)) return true;
-    return context.number % 4 === 3 || context.number >= 0.9 * (context.plannedTrials ?? Number.POSITIVE_INFINITY);
+    const improved = finish.lastImproved(context.observations);
+    if (turns.wasLocal) turns = { ...turns, pause: improved ? shortestPause : Math.min(longestPause, turns.pause + 2) };
+    if (turns.wasLocal && improved) return true;
+    const isLate = context.number >= 0.9 * (context.plannedTrials ?? Number.POSITIVE_INFINITY);
+    return context.number - turns.lastLocal >= (isLate ? turns.pause / 4 : turns.pause);
   };
   return {
     name: 'auto',
@@ -33,16 +54,16 @@ export function auto(): Sampler {
       if (context.objectives > 3 || context.space.isOpen) return tree.propose(context);
       if (context.objectives > 1) return (context.number % 4 === 3 ? tree : model).propose(context);
       const local = isLocalTurn(context) ? finish.propose(context) : undefined;
-      wasLocal = local !== undefined;
+      turns = local ? { ...turns, lastLocal: context.number, wasLocal: true } : { ...turns, wasLocal: false };
       return local ?? model.propose(context);
     },
-    save: (): Json => [model.save(), finish.save(), wasLocal],
+    save: (): Json => [model.save(), finish.save(), { ...turns }],
     load(state) {
       if (!Array.isArray(state)) return;
-      const [forModel = null, forFinish = null, local = false] = state as readonly Json[];
+      const [forModel = null, forFinish = null, saved] = state as readonly Json[];
       model.load(forModel);
       finish.load(forFinish);
-      wasLocal = local === true;
+      turns = isTurns(saved) ? saved : firstTurns;
     },
   };
 }

@@ -119,3 +119,12 @@ test('parallel proposals differ', () => {
     1e-4,
   );
 });
+
+test('the first trial is the middle of every range, unless a known constraint forbids it', () => {
+  const settings = { space: { x: float(0, 4), k: int(1, 9) }, sampler: gp(), seed: 1 };
+  const first = (ask: ReturnType<ReturnType<typeof createStudy<typeof settings.space>>['ask']>) =>
+    ask.kind === 'trial' ? ask.trial.params : undefined;
+  expect(first(createStudy(settings).ask())).toEqual({ x: 2, k: 5 });
+  const bounded = createStudy({ ...settings, sampler: gp(), constraints: [p => p.x < 1] });
+  expect(first(bounded.ask())?.x).toBeLessThan(1);
+});

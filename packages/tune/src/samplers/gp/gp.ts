@@ -11,9 +11,10 @@ import { hypervolumeImprovement } from './hypervolume-improvement.ts';
 import type { GaussianProcess } from './model.ts';
 import { type Acquisition, maximizeAcquisition, toInput } from './search.ts';
 import { constraintValues, modelValues, Surrogates, selectForModel } from './surrogates.ts';
+import { trustRegion } from './trust-region.ts';
 
 export interface GpOptions {
-  /** Quasi-random trials before the model takes over. @default dimensions + 1, from 5 to 12 */
+  /** Quasi-random trials before the model takes over. @default dimensions + 1, from 5 to 8 */
   readonly startupTrials?: number;
   /** Trials the model is conditioned on: the best, the newest and a spread of the others. @default 200 */
   readonly maxPoints?: number;
@@ -21,6 +22,11 @@ export interface GpOptions {
   readonly candidates?: number;
   /** Local searches of the acquisition function. @default 4 */
   readonly starts?: number;
+  /**
+   * Look for the next trial only within a region around the best one that grows and shrinks with success (TuRBO). Keeps
+   * a search of dozens of parameters out of the corners, at the price of global exploration. One objective. @default false
+   */
+  readonly trustRegion?: boolean;
 }
 
 /**
@@ -34,7 +40,7 @@ export interface GpOptions {
  * Ament et al., NeurIPS 2023 (log-EI); Hvarfner et al., ICML 2024 (prior); Cowen-Rivers et al., HEBO, JAIR 2022 (warping).
  */
 export function gp(options: GpOptions = {}): Sampler {
-  const { maxPoints = 200, candidates = 400, starts = 4 } = options;
+  const { maxPoints = 200, candidates = 400, starts = 4, trustRegion: trustsRegion = false } = options;
   if (!(maxPoints >= 10)) throw new TuneFault('bad_option', 'maxPoints', 'must be at least 10');
   const design = quasiRandom();
   const surrogates = new Surrogates();
@@ -43,10 +49,13 @@ export function gp(options: GpOptions = {}): Sampler {
     propose(context) {
       const known = withEstimates(context.observations);
       const finished = context.observations.filter(o => o.kind === 'complete');
-      const startup = options.startupTrials ?? Math.min(12, Math.max(5, context.space.size + 1));
-      if (finished.length < Math.min(startup, known.length + 1) || finished.length < 2) return design.propose(context);
+      const startup = options.startupTrials ?? Math.min(8, Math.max(5, context.space.size + 1));
+      if (finished.length < Math.min(startup, known.length + 1) || finished.length < 2)
+        return (context.observations.length === 0 ? centreOf(context) : undefined) ?? design.propose(context);
       const acquisition = acquisitionOf(context, known, surrogates, maxPoints);
-      return maximizeAcquisition(acquisition, context, { candidates, starts, around: bestPoints(finished, 5) });
+      const region =
+        trustsRegion && context.objectives === 1 ? trustRegion(finished, startup, context.space.size) : undefined;
+      return maximizeAcquisition(acquisition, context, { candidates, starts, around: bestPoints(finished, 5), region });
     },
     save: (): Json => [design.save(), surrogates.save()],
     load(state) {
@@ -62,6 +71,18 @@ function bestPoints(finished: readonly Observation[], count: number): Point[] {
   return byCrowding(finished)
     .slice(0, count)
     .map(s => s.trial.point);
+}
+
+/**
+ * The middle of every range: people choose ranges around what they expect. Categories are drawn. `undefined` when a
+ * known constraint forbids it.
+ */
+function centreOf({ space, rng, accepts }: ProposalContext): Point | undefined {
+  const point = Float64Array.from(space.dimensions, ({ domain }) =>
+    domain.kind === 'category' ? rng.int(domain.count) : 0.5,
+  );
+  const settled = space.settle(point, rng);
+  return accepts(settled) ? settled : undefined;
 }
 
 /** What is maximised: improvement (of the value or the hypervolume) times the probability that the constraints hold. */

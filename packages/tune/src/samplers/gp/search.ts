@@ -3,6 +3,7 @@ import { sobolPoint } from '../../maths/sobol.ts';
 import type { Point, Space } from '../../space/space.ts';
 import { fromCube } from '../quasi-random.ts';
 import type { ProposalContext } from '../sampler.ts';
+import { type Region, sidesOf } from './trust-region.ts';
 
 /** A function of model inputs to be maximised; the gradient (numeric inputs only) is written when a buffer is given. */
 export interface Acquisition {
@@ -30,6 +31,8 @@ export interface SearchOptions {
   readonly starts: number;
   /** Good points to search around, best first. */
   readonly around: readonly Point[];
+  /** Numbers are searched within this region only. */
+  readonly region?: Region | undefined;
 }
 
 interface Scored {
@@ -48,7 +51,9 @@ export function maximizeAcquisition(
   const scored = candidatesOf(context, options)
     .map((point): Scored => ({ point, value: acquisition.value(toInput(space, point)) }))
     .sort((a, b) => b.value - a.value);
-  const refined = pickStarts(scored, options.starts, context).map(start => refine(start, acquisition, context));
+  const refined = pickStarts(scored, options.starts, context).map(start =>
+    refine(start, acquisition, context, options.region),
+  );
   return [...refined, ...scored].sort((a, b) => b.value - a.value).find(s => context.accepts(s.point))?.point;
 }
 
@@ -75,20 +80,42 @@ function bestOfAll(acquisition: Acquisition, context: ProposalContext): Point | 
 }
 
 /** Half spread over the whole space, half near the best points at several scales (few coordinates at a time). */
-function candidatesOf(context: ProposalContext, { candidates, around }: SearchOptions): Point[] {
+function candidatesOf(context: ProposalContext, { candidates, around, region }: SearchOptions): Point[] {
   const { space, rng } = context;
   const seed = rng.int(2 ** 31);
   const out: Point[] = [];
   const spread = around.length === 0 ? candidates : Math.ceil(candidates / 2);
-  for (let i = 0; i < spread; i++) out.push(space.settle(fromCube(space, sobolPoint(i, space.size, seed)), rng));
+  const within = (point: Point): Point => (region ? clampInto(space, point, region) : point);
+  for (let i = 0; i < spread; i++) {
+    const cube = sobolPoint(i, space.size, seed);
+    if (region) stretchInto(space, cube, region);
+    out.push(space.settle(fromCube(space, cube), rng));
+  }
   for (let i = spread; i < candidates; i++) {
     const centre = around[i % around.length]!;
     const scale = 10 ** -(0.7 + 2 * rng.next());
     const share = Math.max(0.3, Math.min(1, 4 / space.size));
     const point = centre.map((x, d) => (rng.next() < share ? perturb(space, d, x, scale, context) : x));
-    out.push(space.settle(point, rng));
+    out.push(space.settle(within(point), rng));
   }
   return out;
+}
+
+/** Numbers of a cube point moved into the region. */
+function stretchInto(space: Space, cube: Float64Array, region: Region): void {
+  for (const [d, { domain }] of space.dimensions.entries()) {
+    if (domain.kind === 'category') continue;
+    const [low, high] = sidesOf(region, d);
+    cube[d] = low + cube[d]! * (high - low);
+  }
+}
+
+function clampInto(space: Space, point: Point, region: Region): Point {
+  return point.map((x, d) => {
+    if (Number.isNaN(x) || space.dimensions[d]!.domain.kind === 'category') return x;
+    const [low, high] = sidesOf(region, d);
+    return Math.min(high, Math.max(low, x));
+  });
 }
 
 function perturb(space: Space, d: number, x: number, scale: number, { rng }: ProposalContext): number {
@@ -114,12 +141,12 @@ function pickStarts(scored: readonly Scored[], count: number, { rng }: ProposalC
 }
 
 /** Alternates a bounded quasi-Newton search over the numbers with coordinate steps over grids and categories. */
-function refine(start: Scored, acquisition: Acquisition, context: ProposalContext): Scored {
-  let current = climb(start, acquisition, context.space);
+function refine(start: Scored, acquisition: Acquisition, context: ProposalContext, region: Region | undefined): Scored {
+  let current = climb(start, acquisition, context.space, region);
   for (let round = 0; round < 3; round++) {
     const stepped = stepDiscrete(current, acquisition, context);
     if (stepped.value <= current.value + 1e-9) return current.value >= stepped.value ? current : stepped;
-    current = climb(stepped, acquisition, context.space);
+    current = climb(stepped, acquisition, context.space, region);
   }
   return current;
 }
@@ -129,7 +156,7 @@ function isSmooth(space: Space, d: number): boolean {
   return domain.kind === 'numeric' && domain.count > coarse;
 }
 
-function climb(start: Scored, acquisition: Acquisition, space: Space): Scored {
+function climb(start: Scored, acquisition: Acquisition, space: Space, region: Region | undefined): Scored {
   const free = [...start.point.keys()].filter(d => !Number.isNaN(start.point[d]!) && isSmooth(space, d));
   if (free.length === 0) return start;
   const input = toInput(space, start.point);
@@ -144,8 +171,8 @@ function climb(start: Scored, acquisition: Acquisition, space: Space): Scored {
     negative,
     Float64Array.from(free, d => input[d]!),
     {
-      low: new Float64Array(free.length),
-      high: new Float64Array(free.length).fill(1),
+      low: Float64Array.from(free, d => (region ? sidesOf(region, d)[0] : 0)),
+      high: Float64Array.from(free, d => (region ? sidesOf(region, d)[1] : 1)),
       maxIterations: 25,
       gradientTolerance: 1e-3,
     },
