@@ -64,6 +64,13 @@ export const faults = {
     grpc: 9,
     say: (name: string): string => `Model "${name}" has no earlier champion to roll back to.`,
   },
+  control_disabled: {
+    http: 403,
+    grpc: 7,
+    say: (): string =>
+      'Explicit model load / unload and changed settings are not allowed here; start Holdfast with --model-control explicit to allow them.',
+  },
+  load_failed: { http: 400, grpc: 3, say: (name: string, why: string): string => `failed to load '${name}', ${why}` },
   model_rejected: { http: 422, grpc: 3, say: (why: string): string => `The model was refused: ${why}` },
   baseline_rejected: { http: 422, grpc: 3, say: (why: string): string => `The baseline was refused: ${why}` },
   version_not_ready: {

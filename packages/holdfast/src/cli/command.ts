@@ -75,6 +75,15 @@ export function wholeNumber(parsed: Parsed, name: string, minimum: number, maxim
   return value;
 }
 
+/** One of these words. @throws UsageError */
+export function oneOf<T extends string>(parsed: Parsed, name: string, choices: readonly T[]): T | undefined {
+  const raw = text(parsed, name);
+  if (raw === undefined) return undefined;
+  const chosen = choices.find(choice => choice === raw);
+  if (chosen === undefined) throw new UsageError(`--${name} takes ${choices.join(' or ')}, not "${raw}"`);
+  return chosen;
+}
+
 /** Exactly these positional words. @throws UsageError */
 export function words(parsed: Parsed, ...names: readonly string[]): readonly string[] {
   if (parsed.positionals.length !== names.length) {

@@ -8,6 +8,7 @@ import {
   flag,
   jsonHelp,
   jsonOption,
+  oneOf,
   type Parsed,
   type Terminal,
   text,
@@ -52,6 +53,7 @@ async function configOf(parsed: Parsed): Promise<Config> {
     host: text(parsed, 'host') ?? config.host,
     port: wholeNumber(parsed, 'port', 0, 65_535) ?? config.port,
     grpcPort: wholeNumber(parsed, 'grpc-port', 0, 65_535) ?? config.grpcPort,
+    modelControl: oneOf(parsed, 'model-control', ['none', 'explicit']) ?? config.modelControl,
     consolePort: wholeNumber(parsed, 'console-port', 0, 65_535) ?? config.consolePort,
   };
 }
@@ -97,6 +99,7 @@ export function upCommand(start: StartHoldfast): Command {
       host: { type: 'string' },
       port: { type: 'string' },
       'grpc-port': { type: 'string' },
+      'model-control': { type: 'string' },
       'console-port': { type: 'string' },
       workers: { type: 'string' },
     },
@@ -107,6 +110,7 @@ export function upCommand(start: StartHoldfast): Command {
       ['--port N', 'inference port (default 8080; 0 takes a free one)'],
       ['--grpc-port N', 'inference over gRPC (default 8081; 0 takes a free one)'],
       ['--console-port N', 'console and control API (default 8090; 0 takes a free one)'],
+      ['--model-control explicit', 'let clients load, unload and upload models (default none)'],
       ['--workers N', 'gateway processes behind the inference port (default 1)'],
       jsonHelp,
     ],

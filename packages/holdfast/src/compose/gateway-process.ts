@@ -1,6 +1,7 @@
 import { openLabelLog, openRecorder } from '../predlog/index.ts';
 import { connectRunner } from '../runtime/index.ts';
 import {
+  ControlLine,
   createPredictionIds,
   type FromGateway,
   type Gateway,
@@ -38,7 +39,14 @@ async function route(table: RoutingTable): Promise<void> {
   await gateway.applyRouting(table);
   tell({ kind: 'routed', generation: table.generation });
 }
+const line = new ControlLine(tell);
+async function tellStatistics(id: number): Promise<void> {
+  tell({ kind: 'statistics', id, statistics: (await started.promise).statistics() });
+}
 process.on('message', (message: ToGateway) => {
+  if (message.kind === 'answer' || message.kind === 'declined') line.answered(message);
+  else if (message.kind === 'tell-statistics') void tellStatistics(message.id);
+  else if (message.kind === 'log-level') log.level = message.level;
   if (message.kind !== 'routing') return;
   route(message.table).catch((error: unknown) => log.error({ error }, 'gateway.routing_failed'));
 });
@@ -64,6 +72,8 @@ const gateway = await startGateway({
   grpcPort: settings.grpcPort,
   isShared: settings.shared,
   limits: settings.limits,
+  control: line,
+  mayControl: settings.mayControl,
   sink: recorder ?? nullSink,
   labels,
   connect: (socket, { model, hangTimeoutMs }) =>

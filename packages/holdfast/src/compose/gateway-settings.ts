@@ -9,6 +9,8 @@ export const gatewaySettingsSchema = z.object({
   instance: z.int(),
   /** Several gateways listen on the same ports. */
   shared: z.boolean(),
+  /** Whether clients may load and unload models and change settings. */
+  mayControl: z.boolean(),
   logDirectory: z.string(),
   limits: z.object({
     bodyBytes: z.number(),

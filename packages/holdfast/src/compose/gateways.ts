@@ -1,13 +1,24 @@
 import { fileURLToPath } from 'node:url';
-import { fault, type ProcessStatus } from '@holdfast/api';
+import { fault, faults, type ProcessStatus } from '@holdfast/api';
 import { z } from 'zod';
 import type { RoutingTargets } from '../rollout/index.ts';
-import type { GatewayReport, RoutingTable } from '../serving/index.ts';
+import {
+  answerTo,
+  type ControlDoor,
+  type FromGateway,
+  type GatewayReport,
+  type RoutingTable,
+  sumOfStatistics,
+  type ToGateway,
+  type VersionStatistics,
+} from '../serving/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { GatewayMessage } from './gateway-process.ts';
 import type { GatewaySettings } from './gateway-settings.ts';
 import { SupervisedChild } from './supervised-child.ts';
 
+/** A gateway that does not tell its numbers by then is counted without them. */
+const statisticsTimeoutMs = 5000;
 /** A gateway that has not taken a routing table by then is restarted by its supervisor or catches up later. */
 const routingTimeoutMs = 10_000;
 
@@ -17,13 +28,17 @@ export interface GatewaysOptions {
   readonly log: Log;
   readonly onReport: (gateway: string, report: GatewayReport) => void;
   readonly onEnd: (gateway: string) => void;
+  /** Answers what gateways ask. */
+  readonly door: ControlDoor;
   /** A run on this socket takes too long. */
   readonly onHung: (model: string, socket: string) => void;
 }
 
 /** The parent wrote the child, so only the discriminator is checked. */
 function isFromGateway(message: unknown): message is GatewayMessage {
-  return z.object({ kind: z.enum(['listening', 'routed', 'report', 'hung', 'failed']) }).safeParse(message).success;
+  return z
+    .object({ kind: z.enum(['listening', 'routed', 'report', 'hung', 'failed', 'ask', 'statistics']) })
+    .safeParse(message).success;
 }
 
 /** Where a gateway listens. */
@@ -38,10 +53,17 @@ class GatewayProcess {
   readonly listening = Promise.withResolvers<Ports>();
   /** The ports it got; a successor listens there again. */
   ports: Ports;
+  readonly #asked = new Map<number, (statistics: readonly VersionStatistics[]) => void>();
+  #nextId = 1;
   #routedGeneration = 0;
   #waiting: { readonly generation: number; readonly resolve: () => void }[] = [];
 
-  constructor(index: number, table: () => RoutingTable | undefined, options: GatewaysOptions, ports: Ports) {
+  constructor(
+    index: number,
+    { table, logLevel }: { table: () => RoutingTable | undefined; logLevel: () => string | undefined },
+    options: GatewaysOptions,
+    ports: Ports,
+  ) {
     this.name = `gateway-${index}`;
     this.ports = ports;
     this.child = new SupervisedChild({
@@ -62,6 +84,8 @@ class GatewayProcess {
         options.onEnd(this.name);
         const current = table();
         if (current !== undefined) send({ kind: 'routing', table: current });
+        const level = logLevel();
+        if (level !== undefined) send({ kind: 'log-level', level });
       },
       onMessage: message => {
         if (!isFromGateway(message)) return;
@@ -80,9 +104,39 @@ class GatewayProcess {
               message.why,
             ),
           );
-        } else options.onReport(this.name, message.report);
+        } else if (message.kind === 'ask') void this.#answer(message, options);
+        else if (message.kind === 'statistics') this.#told(message.id, message.statistics);
+        else options.onReport(this.name, message.report);
       },
     });
+  }
+
+  async #answer(asked: Extract<FromGateway, { kind: 'ask' }>, { door, log }: GatewaysOptions): Promise<void> {
+    try {
+      this.child.send(await answerTo(asked, door));
+    } catch (error) {
+      const text = faults.internal.say(this.name);
+      log.error({ error, process: this.name }, 'gateway.question_failed');
+      this.child.send({ kind: 'declined', id: asked.id, code: 'internal', text } satisfies ToGateway);
+    }
+  }
+
+  /** Its statistics now; none when it is away or does not answer. */
+  statistics(): Promise<readonly VersionStatistics[]> {
+    const id = this.#nextId++;
+    return new Promise(resolve => {
+      const timer = setTimeout(() => this.#told(id, []), statisticsTimeoutMs);
+      this.#asked.set(id, statistics => {
+        clearTimeout(timer);
+        resolve(statistics);
+      });
+      this.child.send({ kind: 'tell-statistics', id } satisfies ToGateway);
+    });
+  }
+
+  #told(id: number, statistics: readonly VersionStatistics[]): void {
+    this.#asked.get(id)?.(statistics);
+    this.#asked.delete(id);
   }
 
   #routed(generation: number): void {
@@ -114,6 +168,7 @@ export class Gateways implements RoutingTargets, AsyncDisposable {
   readonly #options: GatewaysOptions;
   readonly #processes: GatewayProcess[] = [];
   #table: RoutingTable | undefined;
+  #logLevel: string | undefined;
 
   private constructor(options: GatewaysOptions) {
     this.#options = options;
@@ -132,7 +187,8 @@ export class Gateways implements RoutingTargets, AsyncDisposable {
   }
 
   #add(ports: Ports): Promise<Ports> {
-    const process = new GatewayProcess(this.#processes.length + 1, () => this.#table, this.#options, {
+    const now = { table: () => this.#table, logLevel: () => this.#logLevel };
+    const process = new GatewayProcess(this.#processes.length + 1, now, this.#options, {
       port: ports.port,
       grpcPort: ports.grpcPort,
     });
@@ -151,6 +207,17 @@ export class Gateways implements RoutingTargets, AsyncDisposable {
   async apply(table: RoutingTable): Promise<void> {
     this.#table = table;
     await Promise.all(this.#processes.map(process => process.apply(table)));
+  }
+
+  /** The statistics of all versions, summed over the gateways. */
+  async statistics(): Promise<readonly VersionStatistics[]> {
+    return sumOfStatistics((await Promise.all(this.#processes.map(process => process.statistics()))).flat());
+  }
+
+  /** Also of gateways that start later. */
+  setLogLevel(level: string): void {
+    this.#logLevel = level;
+    for (const { child } of this.#processes) child.send({ kind: 'log-level', level } satisfies ToGateway);
   }
 
   status(): ProcessStatus[] {

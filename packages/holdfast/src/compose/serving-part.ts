@@ -3,6 +3,7 @@ import type { Config } from '../config/index.ts';
 import type { BlobStore, Registry } from '../registry/index.ts';
 import { type Deployments, Fleet, routedDeployment } from '../rollout/index.ts';
 import { type RunnerEvents, type RunnerPool, startRunnerPool } from '../runtime/index.ts';
+import type { ControlDoor } from '../serving/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { Gateways } from './gateways.ts';
@@ -31,6 +32,7 @@ export class ServingPart implements AsyncDisposable {
   readonly #listeners = new Set<(model: ModelName) => void>();
   readonly #quarantineListeners = new Set<(event: RunnerEvents['quarantined']) => void>();
   readonly #lifetime: AsyncDisposableStack;
+  readonly #door = Promise.withResolvers<ControlDoor>();
 
   /**
    * Starts the gateways, which take requests while models are still being loaded; disposing drains them before the
@@ -50,6 +52,7 @@ export class ServingPart implements AsyncDisposable {
       directory,
       log,
       meter,
+      door: { ask: async question => (await this.#door.promise).ask(question) },
       onHung: (model, socket) => {
         const version = this.fleet.versionBehind(model, socket);
         if (version !== undefined) pool.replaceHung(model, version, socket);
@@ -74,6 +77,11 @@ export class ServingPart implements AsyncDisposable {
         for (const listener of this.#listeners) listener(model);
       },
     });
+  }
+
+  /** From now on questions of gateways are answered; earlier ones waited. */
+  openDoor(door: ControlDoor): void {
+    this.#door.resolve(door);
   }
 
   /** Resolves when they listen. @throws Fault `bad_configuration` when an address cannot be listened on */

@@ -10,6 +10,7 @@ import { validateModel } from '../runtime/index.ts';
 import { openDatabase } from '../storage/index.ts';
 import { prepareModelBaseline } from './baseline.ts';
 import { ConfiguredModels } from './configured-models.ts';
+import { ControlSide } from './control-door.ts';
 import { openDataDirectory } from './data-directory.ts';
 import { exampleCurl } from './example-request.ts';
 import { type MetaSchema, startLeadingPart } from './leading-part.ts';
@@ -82,6 +83,7 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
     validate: path => validateModel(path),
     prepareBaseline: request => prepareModelBaseline(request, serving.pool),
   });
+  serving.openDoor(new ControlSide({ fleet: serving.fleet, publisher, blobs, gateways: () => serving.gateways() }));
   await serving.fleet.open();
   const problems = await new ConfiguredModels({ blobs, publisher }).register(config, progress);
   const gateways = await serving.gateways();

@@ -1,4 +1,5 @@
 import type { Config } from '../config/index.ts';
+import type { ControlDoor } from '../serving/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { EventBus } from './event-bus.ts';
@@ -17,10 +18,20 @@ export interface GatewaysRequest extends ProcessOptions {
   readonly meter: LiveTrafficMeter;
   /** A run on this socket takes too long. */
   readonly onHung: (model: string, socket: string) => void;
+  /** Answers what gateways ask. */
+  readonly door: ControlDoor;
 }
 
 /** Starts the gateway processes as the configuration says; resolves when they listen. */
-export function startGateways({ config, workers, directory, log, meter, onHung }: GatewaysRequest): Promise<Gateways> {
+export function startGateways({
+  config,
+  workers,
+  directory,
+  log,
+  meter,
+  onHung,
+  door,
+}: GatewaysRequest): Promise<Gateways> {
   const { recording } = config;
   return Gateways.start({
     count: workers,
@@ -28,6 +39,7 @@ export function startGateways({ config, workers, directory, log, meter, onHung }
       host: config.host,
       port: config.port,
       grpcPort: config.grpcPort,
+      mayControl: config.modelControl === 'explicit',
       logDirectory: directory.log,
       limits: config.limits,
       recording: {
@@ -42,6 +54,7 @@ export function startGateways({ config, workers, directory, log, meter, onHung }
     onReport: (gateway, report) => meter.report(gateway, report),
     onEnd: gateway => meter.forget(gateway),
     onHung,
+    door,
   });
 }
 

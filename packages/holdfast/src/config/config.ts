@@ -155,6 +155,10 @@ export const configSchema = z.strictObject({
   port: z.int().min(0).max(65_535).default(8080).describe('Inference HTTP.'),
   grpcPort: z.int().min(0).max(65_535).default(8081).describe('Inference gRPC.'),
   consolePort: z.int().min(0).max(65_535).default(8090).describe('Console and control API.'),
+  modelControl: z
+    .enum(['none', 'explicit'])
+    .default('none')
+    .describe('Whether clients of the inference ports may load, unload and upload models and change settings.'),
   hosts: z
     .array(z.string())
     .default([])

@@ -312,6 +312,27 @@ export class Registry {
     return undefined;
   }
 
+  /**
+   * Whether a model is kept from serving until somebody loads it.
+   * @throws Fault `model_not_found`
+   */
+  async setHeld(model: ModelName, isHeld: boolean): Promise<void> {
+    await this.versions(model);
+    if (!isHeld) await this.#db.deleteFrom('model_held').where('model', '=', model).execute();
+    else {
+      await this.#db
+        .insertInto('model_held')
+        .values({ model, at_ms: this.#now() })
+        .onConflict(conflict => conflict.column('model').doNothing())
+        .execute();
+    }
+  }
+
+  async isHeld(model: ModelName): Promise<boolean> {
+    const row = await this.#db.selectFrom('model_held').select('model').where('model', '=', model).executeTakeFirst();
+    return row !== undefined;
+  }
+
   async quarantine(model: ModelName, version: number, reason: string): Promise<void> {
     await this.#db
       .insertInto('model_quarantine')

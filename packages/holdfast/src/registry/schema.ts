@@ -29,6 +29,8 @@ export interface RegistrySchema {
     actor: string;
     reason: string;
   };
+  /** Models that were unloaded by request. */
+  model_held: { model: string; at_ms: number };
   model_quarantine: { model: string; version: number; reason: string; at_ms: number };
 }
 
@@ -78,6 +80,15 @@ export const registryMigrations: readonly Migration[] = [
            foreign key (model, version) references model_version (model, version) on delete cascade)${strict}`,
       ];
       for (const statement of statements) await sql.raw(statement).execute(db);
+    },
+  },
+  {
+    name: '0003-held-models',
+    async up(db, { integer, strict }) {
+      const statement = `create table model_held (
+         model text primary key references model (name) on delete cascade,
+         at_ms ${integer} not null)${strict}`;
+      await sql.raw(statement).execute(db);
     },
   },
 ];

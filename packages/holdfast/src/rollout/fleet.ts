@@ -54,6 +54,8 @@ function queueRowsOf(batching: ModelConfig['batching']): number {
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #live = new Map<ModelName, Map<number, Live>>();
+  /** What the last load of a model changed. */
+  readonly #batching = new Map<ModelName, Partial<ModelConfig['batching']>>();
   readonly #turns = new Map<ModelName, Promise<unknown>>();
   readonly #routed = new Map<ModelName, RoutedModel>();
   #generation = 0;
@@ -121,6 +123,7 @@ export class Fleet {
       await this.#options.registry.release(model, version);
       this.#live.get(model)?.delete(version);
     }
+    await this.#options.registry.setHeld(model, false);
     const { state, failure } = await this.#load(target);
     if (state !== 'ready') throw failure ?? fault('version_not_ready', model, version);
     const move = await this.#options.registry.moveAlias(model, alias, version, change);
@@ -162,6 +165,31 @@ export class Fleet {
     await this.#inTurn(model, async () => {
       await this.#options.registry.removeModel(model);
       await this.#reconcile(model);
+    });
+  }
+
+  /** Frees what a model holds: none of its versions answers until it is loaded again. @throws Fault `model_not_found` */
+  async unload(model: ModelName): Promise<void> {
+    await this.#inTurn(model, async () => {
+      await this.#options.registry.setHeld(model, true);
+      await this.#reconcile(model);
+    });
+  }
+
+  /**
+   * Serves a model again; `batching` holds until the next load.
+   * @throws Fault `model_not_found`, `version_not_ready`, or why the champion cannot be loaded
+   */
+  async load(model: ModelName, batching: Partial<ModelConfig['batching']> = {}): Promise<void> {
+    await this.#inTurn(model, async () => {
+      const { registry } = this.#options;
+      await registry.setHeld(model, false);
+      this.#batching.set(model, batching);
+      await this.#reconcile(model);
+      const live = (await registry.aliases(model)).find(target => target.alias === champion);
+      const loaded = live && this.#live.get(model)?.get(live.version);
+      if (live === undefined || loaded?.state === 'ready') return;
+      throw loaded?.failure ?? fault('version_not_ready', model, live.version);
     });
   }
 
@@ -211,8 +239,9 @@ export class Fleet {
     const aliases = known ? await registry.aliases(model) : [];
     const targets = Object.fromEntries(aliases.map(target => [target.alias, target.version]));
     const deployment = known ? this.#options.deploymentOf(model, targets) : undefined;
-    const wanted = new Set([...Object.values(targets), ...(deployment ? versionsOf(deployment) : [])]);
-    for (const spare of known ? await this.#warmSpares(model) : []) {
+    const isHeld = known && (await registry.isHeld(model));
+    const wanted = new Set(isHeld ? [] : [...Object.values(targets), ...(deployment ? versionsOf(deployment) : [])]);
+    for (const spare of known && !isHeld ? await this.#warmSpares(model) : []) {
       if (this.#live.get(model)?.get(spare)?.state === 'ready') wanted.add(spare);
     }
     await Promise.all(versions.filter(version => wanted.has(version.version)).map(version => this.#load(version)));
@@ -301,7 +330,8 @@ export class Fleet {
 
   #route(version: RegisteredVersion): RoutedVersion {
     const { state, reason, sockets } = this.#live.get(version.model)?.get(version.version) ?? unloaded;
-    const { batching, runner } = this.#options.configOf(version.model);
+    const { batching: configured, runner } = this.#options.configOf(version.model);
+    const batching = { ...configured, ...this.#batching.get(version.model) };
     return {
       version: version.version,
       state,

@@ -2,6 +2,7 @@ import { type IncomingHttpHeaders, request } from 'node:http';
 import type { Signature, Tensor } from '@holdfast/api';
 import { createLog, MetricRegistry } from '../telemetry/index.ts';
 import type { ServingClock } from './clock.ts';
+import type { ControlDoor } from './control-door.ts';
 import { type FakeModel, FakeRunner } from './fake-runner.ts';
 import { FakeSink } from './fake-sink.ts';
 import { type Gateway, startGateway } from './gateway.ts';
@@ -63,13 +64,14 @@ export class FakeGateway implements AsyncDisposable {
 
   static async start(
     limits: Partial<{ bodyBytes: number; requestTimeout: number; connections: number }> = {},
-    { hasGrpc = false }: { readonly hasGrpc?: boolean } = {},
+    { hasGrpc = false, control }: { readonly hasGrpc?: boolean; readonly control?: ControlDoor } = {},
   ): Promise<FakeGateway> {
     const fake = new FakeGateway();
     fake.#gateway = await startGateway({
       host: '127.0.0.1',
       port: 0,
       grpcPort: hasGrpc ? 0 : undefined,
+      ...(control !== undefined && { control, mayControl: true }),
       limits: { bodyBytes: 67_108_864, requestTimeout: 10_000, connections: 4096, ...limits },
       sink: fake.sink,
       labels: fake.sink,

@@ -3,6 +3,7 @@ import { champion, fault } from '@holdfast/api';
 import type { Config } from '../config/index.ts';
 import { type Log, type MetricRegistry, prometheusContentType } from '../telemetry/index.ts';
 import { type ServingClock, systemClock } from './clock.ts';
+import type { ControlDoor, Question } from './control-door.ts';
 import { Feedback, matchFeedback, refuseFeedback } from './feedback/feedback.ts';
 import { GrpcServer } from './grpc/grpc-server.ts';
 import { healthMethods } from './grpc/health-service.ts';
@@ -16,6 +17,7 @@ import { ServingMetrics } from './metrics.ts';
 import type { PredictionIds } from './prediction-id.ts';
 import { PredictionPath } from './prediction-path.ts';
 import type { LabelSink, PredictionSink } from './prediction-sink.ts';
+import { OipControl } from './protocols/oip/control-calls.ts';
 import { oipGrpcMethods } from './protocols/oip-grpc/oip-grpc.ts';
 import { OipRest } from './protocols/oip-rest/oip.ts';
 import { refuseOip } from './protocols/oip-rest/predict.ts';
@@ -24,6 +26,7 @@ import { matchTfs, type TfsRoute } from './protocols/tfs-rest/routes.ts';
 import { refuseTfs, TfsRest } from './protocols/tfs-rest/tfs.ts';
 import { asRefusal, Refusal } from './refusal.ts';
 import type { ArmReport, RoutingTable, ServingCounts } from './routing.ts';
+import type { VersionStatistics } from './statistics.ts';
 import type { Connect } from './traffic/runner-links.ts';
 import { Traffic } from './traffic/traffic.ts';
 
@@ -36,6 +39,10 @@ export interface GatewayOptions {
   /** Lets several gateways listen on the same ports. @default false */
   readonly isShared?: boolean;
   readonly limits: Pick<Config['limits'], 'bodyBytes' | 'requestTimeout' | 'connections'>;
+  /** Asks control; without one, what needs it is answered for this gateway alone or not at all. */
+  readonly control?: ControlDoor;
+  /** Whether clients may load and unload models and change settings. @default false */
+  readonly mayControl?: boolean;
   readonly sink: PredictionSink;
   readonly labels: LabelSink;
   /** Opens the link to a runner process; `connectRunner` of the runtime room. */
@@ -58,6 +65,8 @@ export interface Gateway extends AsyncDisposable {
    * versions and runners it dropped have none in flight. An older generation than the one in force changes nothing.
    */
   applyRouting(table: RoutingTable): Promise<void>;
+  /** What every version did since the start. */
+  statistics(): readonly VersionStatistics[];
   /** Counts since the start, and the latencies since the last call. */
   report(): readonly ServingCounts[];
   /** What the arms of deployments did since the last call. */
@@ -104,12 +113,13 @@ const refusers: Readonly<Record<Route['protocol'], (refusal: Refusal) => Reply>>
 };
 
 /** True when the method fits; else the answer is 405. */
-function isAllowed(exchange: Exchange, method: 'GET' | 'POST'): boolean {
-  if (exchange.method === method || (method === 'GET' && exchange.method === 'HEAD')) return true;
+function isAllowed(exchange: Exchange, method: 'GET' | 'POST', other?: 'POST'): boolean {
+  if (exchange.method === method || exchange.method === other || (method === 'GET' && exchange.method === 'HEAD'))
+    return true;
   exchange.reply({
     status: 405,
     contentType: 'application/json',
-    headers: ['Allow', method],
+    headers: ['Allow', other === undefined ? method : `${method}, ${other}`],
     body: '{"error":"Method Not Allowed"}',
   });
   return false;
@@ -124,6 +134,7 @@ class HttpGateway implements Gateway {
   readonly #tfs: TfsRest;
   readonly #feedback: Feedback;
   readonly #bodies: BodyReader;
+  readonly #control: OipControl;
   readonly #path: PredictionPath;
   #grpc: GrpcServer | undefined;
   readonly #routes = new Map<string, Route>();
@@ -157,7 +168,14 @@ class HttpGateway implements Gateway {
     this.#metrics = metrics;
     const bodies = new BodyReader();
     this.#bodies = bodies;
+    this.#control = new OipControl({
+      traffic,
+      control: options.control ?? { ask: async question => this.#answerAlone(question) },
+      mayControl: options.mayControl ?? false,
+    });
     this.#oip = new OipRest({
+      control: this.#control,
+      bodyBytes: limits.bodyBytes,
       bodies,
       path,
       traffic,
@@ -204,6 +222,7 @@ class HttpGateway implements Gateway {
           ...calls,
           path: this.#path,
           traffic: this.#traffic,
+          control: this.#control,
           clock: this.#clock,
           serverVersion: serverVersion ?? '0.1.0',
           isReady,
@@ -294,7 +313,9 @@ class HttpGateway implements Gateway {
     if (exchange.method === 'POST') this.#checkAccepting();
     switch (matched.protocol) {
       case 'oip':
-        return isAllowed(exchange, matched.route.method) ? this.#oip.answer(exchange, matched.route) : undefined;
+        return isAllowed(exchange, matched.route.method, matched.route.other)
+          ? this.#oip.answer(exchange, matched.route)
+          : undefined;
       case 'tfs':
         return this.#tfs.answer(exchange, matched.route);
       case 'feedback':
@@ -314,6 +335,12 @@ class HttpGateway implements Gateway {
     exchange.reply({ status: 200, contentType: prometheusContentType, body: this.#options.metrics.render() });
   }
 
+  /** Where there is no control, as in tests of this room. @throws Fault */
+  #answerAlone({ kind }: Question): readonly VersionStatistics[] {
+    if (kind === 'statistics') return this.statistics();
+    throw fault('control_disabled');
+  }
+
   /** Any error as what its caller is told, counted and, when it is ours, logged. */
   #told(error: unknown): Refusal {
     const errorId = this.#options.ids.next();
@@ -330,6 +357,10 @@ class HttpGateway implements Gateway {
       const headers = ['Content-Type', reply.contentType, 'Content-Length', String(Buffer.byteLength(reply.body))];
       response.writeHead(reply.status, [...headers, 'Connection', 'close']).end(reply.body);
     }
+  }
+
+  statistics(): readonly VersionStatistics[] {
+    return [...this.#traffic.versions()].map(({ model, version, numbers }) => numbers.statistics.read(model, version));
   }
 
   report(): readonly ServingCounts[] {

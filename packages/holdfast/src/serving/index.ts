@@ -1,4 +1,6 @@
+export { answerTo, ControlLine } from './ask-control.ts';
 export { type ServingClock, systemClock } from './clock.ts';
+export type { ControlDoor, Question } from './control-door.ts';
 export { type Gateway, type GatewayOptions, startGateway } from './gateway.ts';
 export { createPredictionIds, type PredictionIdOptions, type PredictionIds } from './prediction-id.ts';
 export type {
@@ -19,4 +21,5 @@ export type {
   ServingCounts,
   ToGateway,
 } from './routing.ts';
+export { sumOfStatistics, type VersionStatistics } from './statistics.ts';
 export type { Connect, ConnectedRunner, ConnectOptions } from './traffic/runner-links.ts';

@@ -1,6 +1,7 @@
 import type { FaultCode } from '@holdfast/api';
 import { type Cell, Histogram, type Labels, type MetricRegistry } from '../telemetry/index.ts';
-import type { RunResult } from './batching/batcher.ts';
+import type { RunResult, RunTimes } from './batching/batcher.ts';
+import { StatisticsBook } from './statistics.ts';
 
 type FailureReason = 'REJECTED' | 'CANCELED' | 'BACKEND' | 'OTHER';
 const failureReasons: readonly FailureReason[] = ['REJECTED', 'CANCELED', 'BACKEND', 'OTHER'];
@@ -20,6 +21,8 @@ const refusalCodes = [
   'starting',
   'inference_failed',
   'storage_full',
+  'control_disabled',
+  'load_failed',
   'internal',
 ] as const satisfies readonly FaultCode[];
 const knownCodes: ReadonlySet<string> = new Set(refusalCodes);
@@ -48,9 +51,10 @@ export interface VersionMetrics {
   rows: number;
   errors: number;
   succeeded(rows: number, totalUs: number, run: RunResult | undefined): void;
-  failed(code: FaultCode): void;
-  canceled(): void;
-  executed(rows: number): void;
+  failed(code: FaultCode, totalUs: number): void;
+  canceled(totalUs: number): void;
+  executed(rows: number, times: RunTimes, nowMs: number): void;
+  readonly statistics: StatisticsBook;
 }
 
 function declareTriton(registry: MetricRegistry) {
@@ -118,7 +122,9 @@ export class ServingMetrics {
     const inferSeconds = this.#own.infer.labels(labels);
     const batchRows = this.#own.batch.labels(labels);
     let recent = new Histogram();
+    const statistics = new StatisticsBook();
     const metrics: VersionMetrics = {
+      statistics,
       requests: 0,
       rows: 0,
       errors: 0,
@@ -131,6 +137,7 @@ export class ServingMetrics {
         metrics.requests++;
         metrics.rows += rows;
         recent.record(totalUs);
+        statistics.succeeded(rows, totalUs, run);
         success.add();
         count.add(rows);
         request.add(Math.round(totalUs));
@@ -143,17 +150,20 @@ export class ServingMetrics {
         queueSeconds.record(run.queueUs);
         inferSeconds.record(run.inferUs);
       },
-      failed(code) {
+      failed(code, totalUs) {
         metrics.requests++;
+        statistics.failed(totalUs);
         metrics.errors++;
         failures.get(reasonOf(code))?.add();
       },
-      canceled() {
+      canceled(totalUs) {
         metrics.requests++;
+        statistics.failed(totalUs);
         failures.get('CANCELED')?.add();
       },
-      executed(rows) {
+      executed(rows, times, nowMs) {
         executions.add();
+        statistics.executed(rows, times, nowMs);
         batchRows.record(rows * unit);
       },
     };

@@ -26,6 +26,9 @@ export interface PredictionPathOptions {
   readonly requestTimeoutMs: number;
 }
 
+/** A caller's own deadline passes this much before ours at most: the request was on its way for a while. */
+const deadlineSkewMs = 50;
+
 /** The client closed its connection: nobody is there to be told. */
 class ClientGone extends Error {
   override readonly name = 'ClientGone';
@@ -68,7 +71,7 @@ export class PredictionPath {
   }
 
   #assign(
-    call: RequestFacts,
+    call: PredictionCall<unknown, unknown>,
     protocol: Pick<PredictProtocol<unknown>, 'unresolved'>,
     model: string,
     selector: Selector,
@@ -76,7 +79,7 @@ export class PredictionPath {
     const assigned = this.#options.traffic.assign(model, selector, call);
     if (assigned.kind === 'assigned') return assigned;
     const refusal = protocol.unresolved(model, selector, assigned);
-    if (assigned.kind === 'not-ready') this.#count(assigned.served, refusal.code, this.#options.clock.wallMs());
+    if (assigned.kind === 'not-ready') this.#count(assigned.served, refusal.code, call);
     throw refusal;
   }
 
@@ -166,7 +169,7 @@ export class PredictionPath {
     call.onGone(() => {
       // A transport with deadlines also ends the call when one passes; that is an answer, not a caller who left.
       const { transportTimeoutMs = Number.POSITIVE_INFINITY } = call;
-      const isLate = this.#options.clock.monotonicMs() - call.startedMs >= transportTimeoutMs;
+      const isLate = this.#options.clock.monotonicMs() - call.startedMs >= transportTimeoutMs - deadlineSkewMs;
       ticket.cancel(
         isLate
           ? new Refusal('deadline_exceeded', faults.deadline_exceeded.say(timeoutMs))
@@ -185,8 +188,9 @@ export class PredictionPath {
     const { log, metrics, ids, clock } = this.#options;
     const { served, arm } = assigned ?? {};
     if (error instanceof ClientGone) {
-      served?.numbers.canceled();
-      arm?.canceled((clock.monotonicMs() - call.startedMs) * 1000);
+      const totalUs = (clock.monotonicMs() - call.startedMs) * 1000;
+      served?.numbers.canceled(totalUs);
+      arm?.canceled(totalUs);
       return;
     }
     const errorId = ids.next();
@@ -195,11 +199,16 @@ export class PredictionPath {
     call.reply(protocol.refuse(refusal));
     metrics.refused(refusal.code);
     arm?.failed(refusal.code);
-    if (served !== undefined) this.#count(served, refusal.code, call.receivedMs, callerEventTimeOrNone(call.headers));
+    if (served !== undefined) this.#count(served, refusal.code, call, callerEventTimeOrNone(call.headers));
   }
 
-  #count(served: ServedVersion, code: FaultCode, receivedMs: number, eventMs?: number): void {
-    served.numbers.failed(code);
+  #count(
+    served: ServedVersion,
+    code: FaultCode,
+    { receivedMs, startedMs }: Pick<PredictionCall<unknown, unknown>, 'receivedMs' | 'startedMs'>,
+    eventMs?: number,
+  ): void {
+    served.numbers.failed(code, (this.#options.clock.monotonicMs() - startedMs) * 1000);
     this.#options.sink.failed({ model: served.model, version: served.version, receivedMs, eventMs, code });
   }
 }

@@ -1,5 +1,7 @@
 import type { Condition, Signature, Sticky, VersionState } from '@holdfast/api';
 import type { BatchingConfig } from '../config/index.ts';
+import type { Answered, Asked } from './ask-control.ts';
+import type { VersionStatistics } from './statistics.ts';
 
 /** One version as the gateway sees it. */
 export interface RoutedVersion {
@@ -124,12 +126,18 @@ export interface GatewayReport {
 /** Control to gateway, over the child's IPC channel. */
 export type ToGateway =
   | { readonly kind: 'routing'; readonly table: RoutingTable }
+  | Answered
+  /** Tell the statistics of all versions, under this number. */
+  | { readonly kind: 'tell-statistics'; readonly id: number }
+  | { readonly kind: 'log-level'; readonly level: string }
   /** Finish what is in flight, refuse the rest with `draining`, then exit 0. */
   | { readonly kind: 'drain' };
 
 /** Gateway to control. */
 export type FromGateway =
   | { readonly kind: 'listening'; readonly port: number; readonly grpcPort: number }
+  | Asked
+  | { readonly kind: 'statistics'; readonly id: number; readonly statistics: readonly VersionStatistics[] }
   /** From now on every new request is routed by this generation; versions it dropped have no request in flight. */
   | { readonly kind: 'routed'; readonly generation: number }
   /** Every second. */

@@ -28,6 +28,9 @@ export interface RunResult {
   readonly splitUs: number;
 }
 
+/** Where the time of one run went, in microseconds. */
+export type RunTimes = Pick<RunResult, 'joinUs' | 'inferUs' | 'splitUs'>;
+
 /** A submitted request. */
 export interface Ticket {
   readonly result: Promise<RunResult>;
@@ -43,7 +46,7 @@ export interface FreeRunners {
 }
 
 export interface BatchObserver {
-  executed(rows: number, requests: number): void;
+  executed(rows: number, requests: number, times: RunTimes): void;
   /** The outputs of a shared run could not be told apart by row; requests run one at a time from now on. */
   unsplittable(): void;
 }
@@ -273,12 +276,15 @@ export class Batcher {
             );
       const sentMs = this.#clock.monotonicMs();
       const { outputs, inferUs } = await runner.run(inputs);
-      this.#observer.executed(rows, jobs.length);
+      const backMs = this.#clock.monotonicMs();
+      const joinUs = (sentMs - startMs) * 1000;
+      const times = { joinUs, inferUs, splitUs: Math.max(0, (backMs - sentMs) * 1000 - inferUs) };
+      this.#observer.executed(rows, jobs.length, times);
       if (jobs.length > 1 && !haveRows(outputs, rows)) {
         this.#isBatchable = false;
         this.#observer.unsplittable();
         await this.#runSingly(runner, jobs);
-      } else this.#share(jobs, outputs, startMs, sentMs, inferUs);
+      } else this.#share(jobs, outputs, startMs, times);
       return 'done';
     } catch (error) {
       const isLost = isFault(error) && error.code === 'runner_lost';
@@ -311,16 +317,13 @@ export class Batcher {
     }
   }
 
-  #share(jobs: readonly Job[], outputs: readonly Tensor[], startMs: number, sentMs: number, inferUs: number): void {
-    const backMs = this.#clock.monotonicMs();
-    const joinUs = (sentMs - startMs) * 1000;
-    const splitUs = Math.max(0, (backMs - sentMs) * 1000 - inferUs);
+  #share(jobs: readonly Job[], outputs: readonly Tensor[], startMs: number, times: RunTimes): void {
     let from = 0;
     for (const job of jobs) {
       const { rows } = job.request;
       const own = jobs.length === 1 ? outputs : sliceRows(outputs, from, rows);
       from += rows;
-      job.succeed({ outputs: own, queueUs: (startMs - job.queuedAtMs) * 1000, joinUs, inferUs, splitUs });
+      job.succeed({ outputs: own, queueUs: (startMs - job.queuedAtMs) * 1000, ...times });
     }
   }
 

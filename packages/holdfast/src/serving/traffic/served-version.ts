@@ -45,7 +45,7 @@ export class ServedVersion {
       runners: this.#links,
       clock,
       observer: {
-        executed: rows => this.numbers.executed(rows),
+        executed: (rows, _requests, times) => this.numbers.executed(rows, times, clock.wallMs()),
         unsplittable: () => log.warn({ model, version: routed.version }, 'batching.disabled'),
       },
     });

@@ -7,17 +7,20 @@ import { WireWriter } from '../../grpc/wire-writer.ts';
 import type { PredictionPath } from '../../prediction-path.ts';
 import type { Refusal } from '../../refusal.ts';
 import { parseSelector, type Selector, type Traffic } from '../../traffic/traffic.ts';
+import type { OipControl } from '../oip/control-calls.ts';
 import { findVersion } from '../oip/find-version.ts';
 import type { ResponsePlan } from '../oip-rest/infer-response.ts';
 import { modelConfig, modelMetadata, serverMetadata } from '../oip-rest/metadata.ts';
 import { decodedFrom, unresolvedOip } from '../oip-rest/predict.ts';
 import type { PredictProtocol } from '../protocol.ts';
+import { controlMethods } from './control-methods.ts';
 import { inferRequestOf, type ModelInferRequest, readModelInferRequest } from './model-infer-request.ts';
 import { writeModelInferResponse } from './model-infer-response.ts';
 
 export interface OipGrpcOptions {
   readonly path: PredictionPath;
   readonly traffic: Traffic;
+  readonly control: OipControl;
   readonly clock: ServingClock;
   readonly serverVersion: string;
   readonly isReady: () => boolean;
@@ -93,6 +96,7 @@ class OipGrpc {
         const { name, version } = modelRequestSchema.parse(request);
         return { config: modelConfig(findVersion(traffic, name, selectorOf(version)).served) };
       }),
+      ...controlMethods(this.#options.control),
     ];
   }
 

@@ -6,9 +6,12 @@ import type { ServedModel } from '../../traffic/traffic.ts';
 const extensions: readonly string[] = [
   'binary_tensor_data',
   'classification',
+  'logging',
   'model_configuration',
+  'model_repository',
   'parameters',
   'schedule_policy',
+  'statistics',
 ];
 
 export function serverMetadata(serverVersion: string): object {

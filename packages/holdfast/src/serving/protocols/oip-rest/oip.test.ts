@@ -81,7 +81,16 @@ test('server metadata lists only the extensions that are served, with and withou
     expect((await fake.call(path)).json()).toEqual({
       name: 'holdfast',
       version: '0.1.0',
-      extensions: ['binary_tensor_data', 'classification', 'model_configuration', 'parameters', 'schedule_policy'],
+      extensions: [
+        'binary_tensor_data',
+        'classification',
+        'logging',
+        'model_configuration',
+        'model_repository',
+        'parameters',
+        'schedule_policy',
+        'statistics',
+      ],
     });
   }
 });
