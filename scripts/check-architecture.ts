@@ -19,13 +19,15 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   telemetry: [],
   access: ['config', 'storage', 'telemetry'],
   registry: floor,
-  runtime: [...floor, 'registry'],
+  jobs: floor,
+  runtime: [...floor, 'registry', 'jobs'],
   conversion: [...floor, 'runtime'],
   serving: [...floor, 'registry', 'runtime'],
   predlog: floor,
   monitoring: [...floor, 'predlog'],
   alerting: [...floor, 'monitoring'],
   rollout: [...floor, 'registry', 'runtime', 'conversion', 'serving', 'predlog', 'monitoring'],
+  tuning: [...floor, 'jobs'],
 };
 /** Rooms that may use any room's door but that nobody may use, and the root that wires everything. */
 const outermost = ['cli', 'console'];

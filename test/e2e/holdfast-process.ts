@@ -45,6 +45,9 @@ function start(args: readonly string[], environment: NodeJS.ProcessEnv = {}): St
   return { child, output, finished };
 }
 
+/** Starts one command of the command line, to be watched and signalled while it runs. */
+export const startCli = start;
+
 /** Runs one command of the command line to its end. */
 export function runCli(...args: readonly string[]): Promise<Finished> {
   return start(args).finished;

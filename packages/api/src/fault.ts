@@ -33,6 +33,25 @@ export const faults = {
     grpc: 5,
     say: (digest: string): string => `No artifact ${digest} was uploaded; upload it first with POST /api/v1/artifacts.`,
   },
+  study_not_found: { http: 404, grpc: 5, say: (name: string): string => `No study is named "${name}".` },
+  trial_not_found: {
+    http: 404,
+    grpc: 5,
+    say: (study: string, number: number): string => `Study "${study}" has no trial ${number}.`,
+  },
+  study_changed: {
+    http: 409,
+    grpc: 9,
+    say: (name: string, why: string): string =>
+      `Study "${name}" was started differently: ${why}. Evolve it where its trials keep their meaning (--evolve), or choose another name.`,
+  },
+  trial_not_held: {
+    http: 409,
+    grpc: 10,
+    say: (study: string, number: number): string =>
+      `Trial ${number} of "${study}" is no longer held by this worker, so nothing was counted; ask for another one.`,
+  },
+  job_not_started: { http: 422, grpc: 9, say: (why: string): string => `The command could not be started: ${why}` },
   route_not_found: { http: 404, grpc: 12, say: (path: string): string => `There is nothing at ${path}.` },
   not_found: { http: 404, grpc: 5, say: (what: string): string => `${what} was not found.` },
   version_exists: {

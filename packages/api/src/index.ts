@@ -9,3 +9,4 @@ export * from './names.ts';
 export * from './predictions.ts';
 export { type PredictionQuery, predictionQuerySchema, type RouteName, routes } from './routes.ts';
 export * from './signature.ts';
+export * from './studies.ts';

@@ -17,6 +17,8 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
     stdout: text => void process.stdout.write(text),
     stderr: text => void process.stderr.write(text),
     isInteractive: process.stdout.isTTY === true,
+    isErrorInteractive: process.stderr.isTTY === true,
+    columns: process.stderr.columns,
     environment: process.env,
   },
 });

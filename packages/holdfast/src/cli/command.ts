@@ -5,6 +5,10 @@ export interface Terminal {
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
   readonly isInteractive: boolean;
+  /** Whether stderr is a terminal, where progress may be drawn over. */
+  readonly isErrorInteractive: boolean;
+  /** Characters a line of the terminal holds. */
+  readonly columns: number | undefined;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -35,6 +39,8 @@ export const exitCodes = {
   dataDirectoryInUse: 3,
   /** No Holdfast answers at the address. */
   unreachable: 4,
+  /** Stopped by Ctrl-C or SIGTERM, in order. */
+  interrupted: 130,
 } as const;
 
 /** The command's words are off; `message` says how, and the usage line is printed after it. */

@@ -9,6 +9,8 @@ import { deploymentCommand } from './deployment.ts';
 import { modelsCommand } from './models.ts';
 import { predictionsCommand } from './predictions.ts';
 import { statusCommand } from './status.ts';
+import { studiesCommand } from './studies.ts';
+import { tuneCommand } from './tune.ts';
 import { type StartHoldfast, upCommand } from './up.ts';
 
 /** Every verb, in the order of the help. */
@@ -25,6 +27,8 @@ export function commands(start: StartHoldfast): readonly Command[] {
     removeCommand,
     predictionsCommand,
     alertsCommand,
+    tuneCommand,
+    studiesCommand,
   ];
 }
 

@@ -16,6 +16,7 @@ import {
   wholeNumber,
 } from './command.ts';
 import { modelNameOfFile } from './deploy.ts';
+import { signalled } from './signals.ts';
 
 /** A Holdfast that is up. */
 export interface RunningHoldfast extends AsyncDisposable {
@@ -69,20 +70,6 @@ function announce(running: RunningHoldfast, parsed: Parsed, terminal: Terminal):
   for (const { model, curl } of examples) terminal.stdout(`\n  Ask ${model}:\n\n    ${curl}\n`);
   if (examples.length === 0) terminal.stdout('\n  No models yet: holdfast deploy MODEL.onnx --name NAME\n');
   terminal.stdout('\n  Ctrl-C ends it in order.\n\n');
-}
-
-/** Resolves on the first SIGINT or SIGTERM; the second one ends the process at once. */
-function signalled(): Promise<NodeJS.Signals> {
-  return new Promise(resolve => {
-    let isFirst = true;
-    const on = (signal: NodeJS.Signals): void => {
-      if (!isFirst) process.exit(signal === 'SIGINT' ? 130 : 143);
-      isFirst = false;
-      resolve(signal);
-    };
-    process.on('SIGINT', on);
-    process.on('SIGTERM', on);
-  });
 }
 
 /** `holdfast up`; the composition root gives what starts the product. */

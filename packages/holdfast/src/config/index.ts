@@ -8,5 +8,5 @@ export {
   monitorsSchema,
   type WindowSpec,
 } from './config.ts';
-export { parseDurationMs } from './duration.ts';
+export { durationSchema, parseDurationMs } from './duration.ts';
 export { loadConfig, parseConfig } from './load-config.ts';

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, extname, join, resolve } from 'node:path';
+import { extname, resolve } from 'node:path';
+import { findProgram } from '../jobs/index.ts';
 
 /** How a child ended; `errors` is the end of what it wrote to stderr. */
 export interface ChildEnd {
@@ -86,19 +86,6 @@ function inheritedArguments(execArgv: readonly string[]): string[] {
     else if (!/^--(inspect|eval=|print=|input-type=|watch|test\b)/.test(argument)) kept.push(argument);
   }
   return kept;
-}
-
-function findProgram(name: string): string | undefined {
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    const path = join(folder, name);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // Not in this folder.
-    }
-  }
-  return undefined;
 }
 
 const passedOn = /^(PATH|LANG|LC_\w+|TZ|TMPDIR|LD_LIBRARY_PATH|CUDA_\w+|NVIDIA_\w+|OMP_\w+|SystemRoot)$/;

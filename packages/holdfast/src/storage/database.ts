@@ -9,6 +9,8 @@ export interface OpenDatabaseOptions {
   readonly migrations: readonly Migration[];
   /** Of a file; a Postgres server is as durable as it is set up to be. */
   readonly durability: Durability;
+  /** Whether other rooms may keep their tables in the same database. @default false */
+  readonly isShared?: boolean;
   /** Told when a connection to a server breaks while it is idle; the next query makes a new one. */
   readonly onBroken?: (error: Error) => void;
 }
@@ -28,7 +30,7 @@ function shown(path: string): string {
  * with `destroy()`, or `await using`. Transactions take turns on both kinds.
  */
 export async function openDatabase<Schema>(options: OpenDatabaseOptions): Promise<Kysely<Schema>> {
-  const { path, durability, migrations, onBroken = () => {} } = options;
+  const { path, durability, migrations, isShared = false, onBroken = () => {} } = options;
   const isServer = isPostgres(path);
   const db = new Kysely<Schema>({
     dialect: isServer
@@ -36,7 +38,7 @@ export async function openDatabase<Schema>(options: OpenDatabaseOptions): Promis
       : new NodeSqliteDialect(path, { durability }),
   });
   try {
-    await migrate(db, migrations, isServer ? postgresTypes : sqliteTypes, shown(path));
+    await migrate(db, migrations, isServer ? postgresTypes : sqliteTypes, shown(path), isShared);
     return db;
   } catch (error) {
     await db.destroy();

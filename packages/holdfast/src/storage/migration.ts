@@ -39,9 +39,15 @@ export interface Migration {
   up(db: MigrationDatabase, types: ColumnTypes): Promise<void>;
 }
 
+/** The room a step belongs to: `alerting` of `0001-alerting`. */
+function roomOf(step: string): string {
+  return step.replace(/^\d+-/, '');
+}
+
 /**
  * Applies what is missing, all in one transaction, so that of two processes that start at once one waits.
  *
+ * @param isShared whether rooms that are not among `migrations` may keep their tables in the same database
  * @throws Error when the database has steps that are not among `migrations`: a newer version wrote it
  */
 export async function migrate<Schema>(
@@ -49,6 +55,7 @@ export async function migrate<Schema>(
   migrations: readonly Migration[],
   types: ColumnTypes,
   shownAs: string,
+  isShared = false,
 ): Promise<void> {
   await db.transaction().execute(async transaction => {
     await sql
@@ -59,7 +66,8 @@ export async function migrate<Schema>(
     const applied = await sql<{ name: string }>`select name from holdfast_migration order by name`.execute(transaction);
     const done = new Set(applied.rows.map(row => row.name));
     const known = new Set(migrations.map(migration => migration.name));
-    const newer = [...done].find(name => !known.has(name));
+    const rooms = new Set(migrations.map(migration => roomOf(migration.name)));
+    const newer = [...done].find(name => !known.has(name) && (!isShared || rooms.has(roomOf(name))));
     if (newer !== undefined) {
       throw new Error(
         `${shownAs} was written by a newer Holdfast (it has ${newer}); start that version, nothing was changed`,

@@ -86,6 +86,16 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
     return this.#revision;
   }
 
+  /** Time of the first ask; undefined before it. */
+  get startedAtMs(): number | undefined {
+    return this.#startedAtMs;
+  }
+
+  /** Most trials seen running at once. */
+  get parallelism(): number {
+    return this.#parallelism;
+  }
+
   changedSince(revision: number): readonly TrialRecord[] {
     return this.#trials.filter(t => t.revision > revision);
   }

@@ -1,0 +1,158 @@
+import { join } from 'node:path';
+import { createStudySchema, type StudyDetail } from '@holdfast/api';
+import { localJobs } from '../jobs/index.ts';
+import {
+  defaultDefinitionFile,
+  type LoadedDefinition,
+  loadDefinition,
+  newWorkerId,
+  runStudy,
+  type Studies,
+  type StudyRunEnd,
+} from '../tuning/index.ts';
+import {
+  type Command,
+  exitCodes,
+  flag,
+  jsonHelp,
+  jsonOption,
+  type Parsed,
+  type Terminal,
+  UsageError,
+  wholeNumber,
+} from './command.ts';
+import { signalled } from './signals.ts';
+import { formatValue, TuneProgress } from './tune-progress.ts';
+import { dataDirectory, openStudies, tuningHelp, tuningOptions } from './tuning-connection.ts';
+
+/** The definition with what the command line says otherwise. */
+function withOverrides(definition: LoadedDefinition, parsed: Parsed): LoadedDefinition {
+  const trials = wholeNumber(parsed, 'trials', 1, 10_000_000);
+  const concurrency = wholeNumber(parsed, 'concurrency', 1, 256) ?? definition.concurrency;
+  if (trials === undefined) return { ...definition, concurrency };
+  const { settings } = definition;
+  return { ...definition, concurrency, settings: { ...settings, budget: { ...settings.budget, trials } } };
+}
+
+async function openStudy(studies: Studies, definition: LoadedDefinition, evolve: boolean): Promise<StudyDetail> {
+  const { name, settings, note, enqueue } = definition;
+  const opened = await studies.openStudy(createStudySchema.parse({ name, settings, evolve, note }));
+  const isNew = Object.values(opened.summary.counts).every(count => count === 0) || opened.events.length === 1;
+  if (isNew && opened.summary.state === 'waiting') {
+    const study = studies.study(name);
+    for (const params of enqueue) await study.enqueue(params);
+  }
+  return opened;
+}
+
+/** The folder that holds what the trials of a study leave behind. */
+export function studyDirectory(parsed: Parsed, study: string): string {
+  return join(dataDirectory(parsed), 'tune', study);
+}
+
+async function run(
+  definition: LoadedDefinition,
+  studies: Studies,
+  parsed: Parsed,
+  terminal: Terminal,
+): Promise<{ readonly end: StudyRunEnd; readonly detail: StudyDetail }> {
+  const opened = await openStudy(studies, definition, flag(parsed, 'evolve'));
+  const stop = new AbortController();
+  void signalled().then(() => {
+    terminal.stderr('stopping: commands are ended and their trials kept for the next run ...\n');
+    stop.abort();
+  });
+  const { name, concurrency, stopAfterFailures } = definition;
+  const study = studies.study(name);
+  using progress = new TuneProgress(terminal, opened);
+  const end = await runStudy({
+    study,
+    worker: newWorkerId(),
+    concurrency,
+    stopAfterFailures,
+    signal: stop.signal,
+    onProgress: event => progress.hear(event),
+    plan: {
+      command: definition.command,
+      cwd: definition.folder,
+      environment: definition.environment,
+      objectives: definition.settings.objectives.map(objective => objective.name),
+      readsOutput: definition.readsOutput,
+      seed: definition.seed,
+      timeoutMs: definition.timeout,
+      silenceMs: definition.silence,
+      graceMs: definition.grace,
+      memoryBytes: definition.memoryBytes,
+      retries: definition.retries,
+      leaseMs: definition.lease,
+      directory: studyDirectory(parsed, name),
+      backend: localJobs,
+    },
+  });
+  return { end, detail: await studies.read(name) };
+}
+
+function describeEnd(end: StudyRunEnd): string {
+  switch (end.kind) {
+    case 'finished':
+      return end.because === 'exhausted' ? 'every configuration has been tried' : `finished: ${end.because} spent`;
+    case 'interrupted':
+      return 'interrupted; run it again to go on';
+    case 'failing':
+      return `stopped: ${end.failures} trials in a row failed. The last one: ${end.reason}`;
+    default:
+      return end satisfies never;
+  }
+}
+
+/** The best trial, or the front, with its parameters. */
+export async function describeBest(studies: Studies, detail: StudyDetail): Promise<string> {
+  const { objectives } = detail.summary;
+  if (detail.best.length === 0) return 'No trial has finished well yet.\n';
+  const { trials } = await studies.trials(detail.summary.name, 0);
+  const lines = detail.best.flatMap(number => {
+    const trial = trials.find(candidate => candidate.number === number);
+    if (trial === undefined) return [];
+    const values = objectives.map(({ name }, i) => `${name} ${formatValue(trial.values?.[i] ?? Number.NaN)}`);
+    const params = Object.entries(trial.params).map(([key, value]) => `    ${key}: ${JSON.stringify(value)}`);
+    return [`  trial ${number}: ${values.join(', ')}`, ...params];
+  });
+  return `${detail.best.length === 1 ? 'Best' : `Pareto front of ${detail.best.length}`}\n${lines.join('\n')}\n`;
+}
+
+async function tune(parsed: Parsed, terminal: Terminal): Promise<number> {
+  const [file = defaultDefinitionFile, ...more] = parsed.positionals;
+  if (more.length > 0) throw new UsageError('expected: FILE');
+  const definition = withOverrides(await loadDefinition(file), parsed);
+  await using opened = await openStudies(parsed, terminal, true);
+  const { end, detail } = await run(definition, opened.studies, parsed, terminal);
+  if (flag(parsed, 'json')) terminal.stdout(`${JSON.stringify({ end, ...detail })}\n`);
+  else {
+    terminal.stdout(`\n${detail.summary.name}: ${describeEnd(end)}\n\n`);
+    terminal.stdout(await describeBest(opened.studies, detail));
+  }
+  if (end.kind === 'interrupted') return exitCodes.interrupted;
+  return end.kind === 'failing' || detail.best.length === 0 ? exitCodes.failed : exitCodes.ok;
+}
+
+export const tuneCommand: Command = {
+  name: 'tune',
+  usage: `tune [FILE] [options]`,
+  summary: 'Search the best parameters of a command or function; run it again to go on.',
+  options: {
+    ...tuningOptions,
+    ...jsonOption,
+    trials: { type: 'string' },
+    concurrency: { type: 'string' },
+    evolve: { type: 'boolean' },
+  },
+  optionHelp: [
+    ['FILE', `the definition: YAML, or a module that exports a study (default ${defaultDefinitionFile})`],
+    ['--trials N', 'trials in all, instead of what the definition says'],
+    ['--concurrency N', 'trials at once, instead of what the definition says'],
+    ['--evolve', 'accept a space with added choices, other ranges or new parameters with a default'],
+    ...tuningHelp,
+    jsonHelp,
+  ],
+  run: tune,
+};

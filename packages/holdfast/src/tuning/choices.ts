@@ -1,0 +1,109 @@
+import { fault, type StudySettings } from '@holdfast/api';
+import {
+  asha,
+  auto,
+  cmaEs,
+  gp,
+  grid,
+  hyperband,
+  medianPruner,
+  noPruner,
+  type Pruner,
+  patientPruner,
+  percentilePruner,
+  quasiRandom,
+  random,
+  rankGuard,
+  type Sampler,
+  successiveHalving,
+  thresholdPruner,
+  tpe,
+} from '@holdfast/tune';
+import { z } from 'zod';
+
+/** One sampler or pruner that can be named in a definition: its options, and what makes it. */
+interface Choice<T> {
+  make(options: unknown): T;
+  readonly keys: readonly string[];
+}
+
+function choice<S extends z.ZodObject, T>(schema: S, make: (options: z.output<S>) => T): Choice<T> {
+  return { make: options => make(schema.parse(options)), keys: Object.keys(schema.shape) };
+}
+
+const whole = z.int().min(0).exactOptional();
+const number = z.number().exactOptional();
+const rungs = z.strictObject({ minSteps: number, maxSteps: z.number(), eta: number });
+const percentile = z.strictObject({ startupTrials: whole, warmupSteps: number, intervalSteps: number });
+
+/** Every sampler by the name it is stored under. */
+const samplers: Readonly<Record<string, Choice<Sampler>>> = {
+  auto: choice(z.strictObject({}), () => auto()),
+  gp: choice(z.strictObject({ startupTrials: whole, maxPoints: whole, candidates: whole, starts: whole }), gp),
+  tpe: choice(
+    z.strictObject({
+      startupTrials: whole,
+      candidates: whole,
+      mode: z.enum(['univariate', 'multivariate', 'group']).exactOptional(),
+      constantLiar: z.boolean().exactOptional(),
+      priorWeight: number,
+    }),
+    tpe,
+  ),
+  'cma-es': choice(
+    z.strictObject({ populationSize: whole, sigma: number, restarts: z.enum(['ipop', 'none']).exactOptional() }),
+    cmaEs,
+  ),
+  sobol: choice(z.strictObject({ scramble: z.boolean().exactOptional() }), options =>
+    quasiRandom({ ...options, sequence: 'sobol' }),
+  ),
+  halton: choice(z.strictObject({ scramble: z.boolean().exactOptional() }), options =>
+    quasiRandom({ ...options, sequence: 'halton' }),
+  ),
+  grid: choice(z.strictObject({ points: whole, order: z.enum(['shuffled', 'sequential']).exactOptional() }), grid),
+  random: choice(z.strictObject({}), () => random()),
+};
+
+const pruners: Readonly<Record<string, Choice<Pruner>>> = {
+  auto: choice(z.strictObject({}), () => rankGuard(medianPruner())),
+  none: choice(z.strictObject({}), () => noPruner()),
+  median: choice(percentile, medianPruner),
+  percentile: choice(percentile.extend({ percentile: number }), percentilePruner),
+  threshold: choice(
+    z.strictObject({ upper: number, lower: number, objective: whole, warmupSteps: number }),
+    thresholdPruner,
+  ),
+  patient: choice(z.strictObject({ patience: z.int().min(1), minDelta: number }), options => patientPruner(options)),
+  'successive-halving': choice(rungs.extend({ cohort: whole }), successiveHalving),
+  asha: choice(rungs, asha),
+  hyperband: choice(rungs, hyperband),
+};
+
+function pick<T>(
+  kind: 'sampler' | 'pruner',
+  table: Readonly<Record<string, Choice<T>>>,
+  wanted: { readonly name: string },
+): T {
+  const { name, ...options } = wanted;
+  const found = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (found === undefined)
+    throw fault('bad_request', `${kind}: there is no "${name}"; choose one of ${Object.keys(table).join(', ')}`);
+  try {
+    return found.make(options);
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) throw error;
+    const why = error.issues.map(issue => `${issue.path.join('.') || 'its options'}: ${issue.message}`).join('; ');
+    const known = found.keys.length === 0 ? 'takes no options' : `takes ${found.keys.join(', ')}`;
+    throw fault('bad_request', `${kind} "${name}" ${known} (${why})`);
+  }
+}
+
+/** @throws Fault `bad_request`; TuneFault when an option is out of range */
+export function samplerOf(wanted: StudySettings['sampler']): Sampler {
+  return pick('sampler', samplers, wanted);
+}
+
+/** @throws Fault `bad_request`; TuneFault when an option is out of range */
+export function prunerOf(wanted: StudySettings['pruner']): Pruner {
+  return pick('pruner', pruners, wanted);
+}

@@ -1,0 +1,120 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, extname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { fault, type StudySettings } from '@holdfast/api';
+import { parse as parseYaml, YAMLParseError } from 'yaml';
+import type { z } from 'zod';
+import { type Definition, definitionSchema, functionDefinitionSchema, settingsOf } from './definition.ts';
+import { placeholdersOf, splitWords } from './words.ts';
+
+/** A definition, whichever file it came from: a function has become a command that calls it. */
+export interface LoadedDefinition extends Definition {
+  readonly command: string[];
+  readonly settings: StudySettings;
+  /** Folder of the file; the command runs there. */
+  readonly folder: string;
+  /** False for a function, whose metrics come over HTTP and whose output is its own. */
+  readonly readsOutput: boolean;
+  /** What evaluates, for people. */
+  readonly note: string;
+}
+
+/** The file that is looked for when none is named. */
+export const defaultDefinitionFile = 'holdfast.tune.yaml';
+
+function parsed<S extends z.ZodType>(schema: S, raw: unknown, path: string): z.output<S> {
+  const result = schema.safeParse(raw);
+  if (result.success) return result.data;
+  const why = result.error.issues.map(issue => `${issue.path.join('.') || 'the file'}: ${issue.message}`).join('; ');
+  throw fault('bad_configuration', path, why);
+}
+
+async function loadData(path: string): Promise<Definition> {
+  const text = await readFile(path, 'utf8');
+  try {
+    return parsed(definitionSchema, parseYaml(text, { schema: 'core', maxAliasCount: 100 }), path);
+  } catch (error) {
+    if (error instanceof YAMLParseError) throw fault('bad_configuration', path, error.message);
+    throw error;
+  }
+}
+
+function isDefinition(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'space' in value && 'objective' in value;
+}
+
+/** The export of a module that is a study: `study`, or the only one that looks like one. */
+function exportOf(module: object, path: string): { readonly name: string; readonly value: unknown } {
+  const found = Object.entries(module).filter(([, value]) => isDefinition(value));
+  const chosen = found.find(([name]) => name === 'study') ?? (found.length === 1 ? found[0] : undefined);
+  if (chosen !== undefined) return { name: chosen[0], value: chosen[1] };
+  const why =
+    found.length === 0
+      ? 'it exports no study; write: export const study = defineStudy({ ... })'
+      : `it exports several studies (${found.map(([name]) => name).join(', ')}); name one of them "study"`;
+  throw fault('bad_configuration', path, why);
+}
+
+async function importModule(path: string): Promise<object> {
+  try {
+    return await import(pathToFileURL(path).href);
+  } catch (error) {
+    throw fault('bad_configuration', path, error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function loadModule(path: string): Promise<Definition> {
+  const { name, value } = exportOf(await importModule(path), path);
+  const { objective: _, ...rest } = parsed(functionDefinitionSchema, value, path);
+  const entry = join(import.meta.dirname, `objective-process${extname(import.meta.filename)}`);
+  const command = [process.execPath, ...process.execArgv, entry, path, name];
+  return { ...rest, command };
+}
+
+/** Names that a command may put between braces: every parameter, whether it exists in a configuration or not. */
+function parameterNames(space: StudySettings['space'], prefix = ''): string[] {
+  return Object.entries(space).flatMap(([key, param]) => {
+    const path = prefix + key;
+    if (param.type === 'group') return parameterNames(param.space, `${path}.`);
+    if (param.type !== 'choice') return [path];
+    const inner = Object.entries(param.options).flatMap(([name, space]) => parameterNames(space, `${path}.${name}.`));
+    return [path, ...inner];
+  });
+}
+
+function checkPlaceholders(words: readonly string[], settings: StudySettings, path: string): void {
+  const known = new Set([...parameterNames(settings.space), '@params', '@trial', '@directory', '@checkpoint']);
+  const unknown = placeholdersOf(words).find(name => !known.has(name));
+  if (unknown === undefined) return;
+  throw fault(
+    'bad_configuration',
+    path,
+    `command: there is no parameter "${unknown}"; known are ${[...known].join(', ')}`,
+  );
+}
+
+/**
+ * Reads a definition: YAML or JSON with a command, or a TypeScript or JavaScript module that exports a study with a
+ * function.
+ *
+ * @throws Fault `bad_configuration` naming the file, the key and what it accepts
+ */
+export async function loadDefinition(file: string): Promise<LoadedDefinition> {
+  const path = resolve(file);
+  if (!existsSync(path)) throw fault('bad_configuration', file, 'there is no such file');
+  const isModule = /^\.[cm]?[jt]s$/.test(extname(path));
+  const definition = isModule ? await loadModule(path) : await loadData(path);
+  const { command } = definition;
+  const words = typeof command === 'string' ? splitWords(command) : command;
+  const settings = settingsOf(definition);
+  if (!isModule) checkPlaceholders(words, settings, file);
+  return {
+    ...definition,
+    command: words,
+    settings,
+    folder: dirname(path),
+    readsOutput: !isModule,
+    note: isModule ? `a function in ${file}` : words.join(' '),
+  };
+}

@@ -1,0 +1,166 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createStudySchema, type StudySettingsInput } from '@holdfast/api';
+import { afterAll, expect, test } from 'vitest';
+import { type FakeCommand, fakeJobs } from './fake-jobs.ts';
+import { openTuning } from './open-tuning.ts';
+import type { Studies } from './studies.ts';
+import { runStudy, type StudyRunEnd } from './study-run.ts';
+import { newWorkerId } from './worker-id.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-tuning-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+let runs = 0;
+
+interface Run {
+  readonly studies: Studies;
+  readonly end: StudyRunEnd;
+}
+
+/** Runs a study of one parameter with a command that is a function. */
+async function run(
+  command: FakeCommand,
+  settings: Partial<StudySettingsInput> = {},
+  plan: { readonly retries?: number; readonly stopAfterFailures?: number; readonly concurrency?: number } = {},
+): Promise<Run> {
+  const { studies } = await openTuning(':memory:', Date.now);
+  const whole = {
+    space: { x: { type: 'float', low: 0, high: 1 } },
+    objectives: [{ name: 'loss', direction: 'minimize' }],
+    sampler: 'random',
+    budget: { trials: 1 },
+    ...settings,
+  } satisfies StudySettingsInput;
+  await studies.openStudy(createStudySchema.parse({ name: 'demo', settings: whole }));
+  const end = await runStudy({
+    study: studies.study('demo'),
+    worker: newWorkerId(),
+    concurrency: plan.concurrency ?? 1,
+    stopAfterFailures: plan.stopAfterFailures ?? 10,
+    signal: new AbortController().signal,
+    onProgress: () => {},
+    plan: {
+      command: ['train', '{x}'],
+      cwd: folder,
+      environment: {},
+      objectives: whole.objectives.map(objective => objective.name),
+      readsOutput: true,
+      seed: 0,
+      timeoutMs: 1000,
+      graceMs: 100,
+      retries: plan.retries ?? 0,
+      leaseMs: 60_000,
+      directory: join(folder, String(runs++)),
+      backend: fakeJobs(command),
+    },
+  });
+  return { studies, end };
+}
+
+async function trialsOf({ studies }: Run) {
+  return (await studies.trials('demo', 0)).trials;
+}
+
+const well = { end: { kind: 'exited', code: 0 } } as const;
+
+const printing =
+  (...lines: readonly string[]): FakeCommand =>
+  async (_, print) => {
+    for (const line of lines) await print(line);
+    return well;
+  };
+
+test('the result is the last line without a step, or else the last step', async () => {
+  const stated = await run(printing('{"step":1,"loss":3}', '{"loss":2}', 'bye', '{"loss":1.5,"cost":7}'));
+  expect(await trialsOf(stated)).toMatchObject([{ state: 'complete', values: [1.5], cost: 7 }]);
+  const stepped = await run(printing('{"step":1,"loss":3}', '{"step":2,"loss":2}'));
+  expect(await trialsOf(stepped)).toMatchObject([
+    { state: 'complete', values: [2], reports: [{ step: 1 }, { step: 2 }] },
+  ]);
+});
+
+test.each<[string, FakeCommand, RegExp]>([
+  ['it reports nothing', printing('epoch 1'), /never reported its metrics; print a line such as \{"loss":0.42\}/],
+  ['its result is NaN, as Python writes it', printing('{"loss": NaN}'), /A value is NaN/],
+  ['its result is NaN, as JavaScript writes it', printing('{"loss":null}'), /A value is NaN/],
+  ['a step is infinite', printing('{"step": 1, "loss": -Infinity}'), /The value at step 1 is -Infinity/],
+  ['a metric is no number', printing('{"loss":"high"}'), /"loss" is missing or no number/],
+  ['a step is negative', printing('{"step":-1,"loss":1}'), /"step" must be a number from 0/],
+  ['a step goes back', printing('{"loss":{}}'), /no number/],
+  [
+    'it ends with an error',
+    async () => ({ end: { kind: 'exited', code: 2 }, errors: 'Traceback\nValueError: bad lr\n' }),
+    /exit code 2: ValueError: bad lr/,
+  ],
+  ['it is killed', async () => ({ end: { kind: 'killed', signal: 'SIGSEGV' } }), /ended by signal SIGSEGV/],
+  ['it takes too long', async () => ({ end: { kind: 'timed-out', afterMs: 1500 } }), /time limit of 1.5 s/],
+  ['it is silent', async () => ({ end: { kind: 'silent', afterMs: 500 } }), /reported nothing for 0.5 s/],
+  ['its node is lost', async () => ({ end: { kind: 'lost', why: 'node gone' } }), /it was lost: node gone/],
+])('a trial fails with its reason when %s', async (_, command, reason) => {
+  const ran = await run(command);
+  expect(await trialsOf(ran)).toMatchObject([{ state: 'failed', reason: expect.stringMatching(reason) }]);
+});
+
+test('a failing command is run again in its trial as often as it may', async () => {
+  let calls = 0;
+  const flaky: FakeCommand = async (_, print) => {
+    if (++calls < 3) return { end: { kind: 'exited', code: 1 } };
+    await print('{"loss":1}');
+    return well;
+  };
+  const ran = await run(flaky, {}, { retries: 2 });
+  expect(await trialsOf(ran)).toMatchObject([{ state: 'complete', number: 0 }]);
+  expect(calls).toBe(3);
+});
+
+test('trials that fail in a row end the run instead of the whole budget', async () => {
+  const ran = await run(printing(), { budget: { trials: 50 } }, { stopAfterFailures: 3 });
+  expect(ran.end).toMatchObject({ kind: 'failing', failures: 3 });
+  expect(await trialsOf(ran)).toHaveLength(3);
+});
+
+test('reports that come between the decision to pause and the end are counted when the trial goes on', async () => {
+  const starts: (string | undefined)[] = [];
+  const command: FakeCommand = async (spec, print) => {
+    starts.push(spec.environment.HOLDFAST_RESUME_FROM);
+    for (const step of [1, 2, 3, 4]) await print(JSON.stringify({ step, loss: Number(spec.command[1]) + 1 / step }));
+    return well;
+  };
+  const asha = { name: 'asha', minSteps: 1, maxSteps: 4, eta: 2 };
+  const ran = await run(command, { pruner: asha, budget: { trials: 8 } });
+  const full = (await trialsOf(ran)).filter(trial => trial.state === 'complete');
+  expect(full.length).toBeGreaterThan(0);
+  expect(full.map(trial => trial.reports.map(report => report.step))).toEqual(full.map(() => [1, 2, 3, 4]));
+});
+
+test('every configuration of a finite space is tried once, several at a time, and then the study is exhausted', async () => {
+  const command: FakeCommand = async (spec, print) => {
+    await print(JSON.stringify({ loss: Number(spec.command[1]) }));
+    return well;
+  };
+  const space = { x: { type: 'int', low: 1, high: 7 } } as const;
+  const ran = await run(command, { space, budget: {} }, { concurrency: 3 });
+  expect(ran.end).toEqual({ kind: 'finished', because: 'exhausted' });
+  const trials = await trialsOf(ran);
+  expect(trials.map(trial => trial.params.x).sort()).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  expect(await ran.studies.read('demo')).toMatchObject({
+    summary: { state: 'finished', finishedBecause: 'exhausted' },
+  });
+});
+
+test('several objectives are reported as vectors and end in a front', async () => {
+  const command: FakeCommand = async (spec, print) => {
+    const x = Number(spec.command[1]);
+    await print(JSON.stringify({ step: 1, loss: x, size: 1 - x }));
+    return well;
+  };
+  const objectives = [
+    { name: 'loss', direction: 'minimize' },
+    { name: 'size', direction: 'maximize' },
+  ] as const;
+  const ran = await run(command, { objectives: [...objectives], budget: { trials: 5 } });
+  const detail = await ran.studies.read('demo');
+  // Both objectives want x small: one trial beats all others.
+  expect(detail).toMatchObject({ summary: { best: null, frontSize: 1 }, best: [expect.any(Number)] });
+});

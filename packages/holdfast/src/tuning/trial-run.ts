@@ -1,0 +1,280 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type AskAnswer, isFault, type PruneAnswer } from '@holdfast/api';
+import { describeJobEnd, type Job, type JobBackend, type JobEnd } from '../jobs/index.ts';
+import { type AheadMetric, keepAhead, takeAhead } from './ahead.ts';
+import { flatValues, variableOf } from './flat-params.ts';
+import { type Metric, readMetric, readMetricLine } from './metric-line.ts';
+import type { ReportServer } from './report-server.ts';
+import type { StudyHandle, TrialOutcome } from './study-handle.ts';
+import { fillWords } from './words.ts';
+
+export type HeldTrial = Extract<AskAnswer, { kind: 'trial' }>;
+
+/** How the trials of a study are run. */
+export interface TrialPlan {
+  /** Words of the command; `{name}` becomes the value of a parameter. */
+  readonly command: readonly string[];
+  readonly cwd: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly objectives: readonly string[];
+  /** Whether objects with metrics are looked for in the output. */
+  readonly readsOutput: boolean;
+  readonly seed: number;
+  readonly timeoutMs: number;
+  readonly silenceMs?: number | undefined;
+  readonly graceMs: number;
+  readonly memoryBytes?: number | undefined;
+  readonly retries: number;
+  readonly leaseMs: number;
+  /** Folder of the study; every trial has one below it. */
+  readonly directory: string;
+  /** The same folder as the command sees it, when that is another machine. */
+  readonly directoryThere?: string | undefined;
+  readonly backend: JobBackend;
+}
+
+export type TrialEnd =
+  | { readonly kind: 'told'; readonly outcome: TrialOutcome }
+  /** Stopped in order before its end; the next ask hands it out again. */
+  | { readonly kind: 'released' }
+  /** Another worker has it by now. */
+  | { readonly kind: 'not-held' };
+
+interface TrialFolders {
+  /** As this process sees them. */
+  readonly here: string;
+  /** As the command sees them. */
+  readonly there: string;
+}
+
+/** The folder of a trial. */
+export function trialDirectory(studyDirectory: string, number: number): string {
+  return join(studyDirectory, 'trials', String(number));
+}
+
+async function makeFolders(plan: TrialPlan, trial: HeldTrial): Promise<TrialFolders> {
+  const here = trialDirectory(plan.directory, trial.number);
+  await mkdir(join(here, 'checkpoint'), { recursive: true });
+  await writeFile(join(here, 'params.json'), `${JSON.stringify(trial.params, null, 2)}\n`);
+  return { here, there: plan.directoryThere === undefined ? here : trialDirectory(plan.directoryThere, trial.number) };
+}
+
+function variables(
+  plan: TrialPlan,
+  study: string,
+  trial: HeldTrial,
+  there: string,
+  reportUrl: string,
+): Record<string, string> {
+  const params = [...flatValues(trial.params)].map(([name, value]) => [variableOf(name), String(value)] as const);
+  return {
+    ...plan.environment,
+    ...Object.fromEntries(params),
+    HOLDFAST_STUDY: study,
+    HOLDFAST_TRIAL: String(trial.number),
+    HOLDFAST_PARAMS: JSON.stringify(trial.params),
+    HOLDFAST_PARAMS_FILE: join(there, 'params.json'),
+    HOLDFAST_TRIAL_DIR: there,
+    HOLDFAST_CHECKPOINT_DIR: join(there, 'checkpoint'),
+    HOLDFAST_SEED: String(plan.seed + trial.number),
+    HOLDFAST_REPORT_URL: reportUrl,
+    // An output into a pipe is otherwise kept back by Python until 8 KiB are there.
+    PYTHONUNBUFFERED: '1',
+    ...(trial.resumeFrom !== undefined && { HOLDFAST_RESUME_FROM: String(trial.resumeFrom) }),
+  };
+}
+
+function wordsOf(plan: TrialPlan, trial: HeldTrial, there: string): string[] {
+  const values = new Map([...flatValues(trial.params)].map(([name, value]) => [name, String(value)]));
+  values.set('@params', join(there, 'params.json'));
+  values.set('@trial', String(trial.number));
+  values.set('@directory', there);
+  values.set('@checkpoint', join(there, 'checkpoint'));
+  return fillWords(plan.command, values);
+}
+
+/** What one run of the command has said so far. */
+class TrialLedger {
+  result: Extract<Metric, { kind: 'result' }> | undefined;
+  lastStep: Extract<Metric, { kind: 'step' }> | undefined;
+  broken: string | undefined;
+  decision: Exclude<PruneAnswer, { kind: 'continue' }> | undefined;
+  /** Reported after the decision to pause. */
+  readonly ahead: AheadMetric[] = [];
+  isHeld = true;
+  error: unknown;
+
+  get isOver(): boolean {
+    return this.broken !== undefined || this.decision !== undefined || !this.isHeld || this.error !== undefined;
+  }
+
+  get cost(): number | undefined {
+    return this.result?.cost ?? this.lastStep?.cost;
+  }
+}
+
+/**
+ * Evaluates one trial: starts the command, passes on what it reports, stops it when the pruner says so, and tells how it
+ * ended. When `signal` aborts, the command is stopped and the trial given back.
+ *
+ * @throws Fault `job_not_started` after giving the trial back; whatever the store throws
+ */
+export async function runTrial(
+  study: StudyHandle,
+  trial: HeldTrial,
+  plan: TrialPlan,
+  options: {
+    readonly reports: ReportServer;
+    readonly signal: AbortSignal;
+    readonly onStep: (step: number, values: readonly number[]) => void;
+  },
+): Promise<TrialEnd> {
+  const { number, claim } = trial;
+  const startedAt = performance.now();
+  const folders = await makeFolders(plan, trial);
+  for (let attempt = 0; ; attempt++) {
+    const { ledger, end, errors } = await runOnce(study, trial, plan, folders, options);
+    if (ledger.error !== undefined) throw ledger.error;
+    if (!ledger.isHeld) return { kind: 'not-held' };
+    const cost = ledger.cost ?? (performance.now() - startedAt) / 1000;
+    const outcome = outcomeOf(ledger, end, errors, plan.objectives, cost);
+    const wasStopped = options.signal.aborted && outcome.kind === 'failed';
+    if (wasStopped) {
+      await study.release(number, claim);
+      return { kind: 'released' };
+    }
+    const isRetry = outcome.kind === 'failed' && ledger.broken === undefined && attempt < plan.retries;
+    if (isRetry && end.kind !== 'stopped') continue;
+    try {
+      await study.tell(number, claim, outcome);
+    } catch (error) {
+      if (isFault(error) && error.code === 'trial_not_held') return { kind: 'not-held' };
+      throw error;
+    }
+    return { kind: 'told', outcome };
+  }
+}
+
+async function runOnce(
+  study: StudyHandle,
+  trial: HeldTrial,
+  plan: TrialPlan,
+  folders: TrialFolders,
+  options: Parameters<typeof runTrial>[3],
+): Promise<{ readonly ledger: TrialLedger; readonly end: JobEnd; readonly errors: string }> {
+  const { number, claim } = trial;
+  const ledger = new TrialLedger();
+  let job: Job | undefined;
+  const guard = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (isFault(error) && error.code === 'trial_not_held') ledger.isHeld = false;
+      else ledger.error ??= error;
+      job?.stop();
+      return undefined;
+    }
+  };
+  const take = async (metric: Metric | undefined): Promise<PruneAnswer | undefined> => {
+    if (metric === undefined) return undefined;
+    job?.sawProgress();
+    if (ledger.isOver) {
+      if (ledger.decision?.kind === 'pause' && metric.kind !== 'broken') ledger.ahead.push(metric);
+      return ledger.decision ?? { kind: 'continue' };
+    }
+    if (metric.kind === 'broken') {
+      ledger.broken = `A report cannot be used: ${metric.why}.`;
+      job?.stop();
+      return { kind: 'prune', because: ledger.broken };
+    }
+    if (metric.kind === 'result') {
+      ledger.result = metric;
+      return { kind: 'continue' };
+    }
+    const decision = await guard(() => study.report(number, claim, metric.step, metric.values));
+    if (decision === undefined) return { kind: 'prune', because: 'The trial has ended.' };
+    const notFinite = metric.values.find(value => !Number.isFinite(value));
+    if (notFinite !== undefined) ledger.broken = `The value at step ${metric.step} is ${notFinite}.`;
+    else {
+      ledger.lastStep = metric;
+      options.onStep(metric.step, metric.values);
+    }
+    if (decision.kind === 'continue') return decision;
+    ledger.decision = decision;
+    job?.stop();
+    return decision;
+  };
+  const ahead = await takeAhead(folders.here);
+  for (const metric of ahead) await take(metric);
+  if (ledger.isOver || ledger.result !== undefined) {
+    await keepAhead(folders.here, ledger.ahead);
+    return { ledger, end: { kind: 'exited', code: 0 }, errors: '' };
+  }
+  using address = options.reports.open(posted => take(readMetric(posted, plan.objectives)));
+  const onLine = async (line: string): Promise<void> => {
+    if (plan.readsOutput) await take(readMetricLine(line, plan.objectives));
+  };
+  const spec = {
+    name: `${study.name}-${number}`,
+    command: wordsOf(plan, trial, folders.there),
+    cwd: plan.cwd,
+    environment: variables(plan, study.name, trial, folders.there, address.url),
+    timeoutMs: plan.timeoutMs,
+    silenceMs: plan.silenceMs,
+    graceMs: plan.graceMs,
+    memoryBytes: plan.memoryBytes,
+    logPath: join(folders.here, 'output.log'),
+  };
+  try {
+    job = await plan.backend.start(spec, onLine);
+  } catch (error) {
+    await study.release(number, claim);
+    throw error;
+  }
+  const started = job;
+  const stop = (): void => started.stop();
+  if (ledger.isOver || options.signal.aborted) stop();
+  options.signal.addEventListener('abort', stop, { once: true });
+  const heartbeat = setInterval(() => void guard(() => study.heartbeat(number, claim)), plan.leaseMs / 4);
+  try {
+    const { end, errors } = await started.ended;
+    await keepAhead(folders.here, ledger.ahead);
+    return { ledger, end, errors };
+  } finally {
+    clearInterval(heartbeat);
+    options.signal.removeEventListener('abort', stop);
+  }
+}
+
+/** The line of the errors that says most: the last one that names an error, or the last one. */
+function telling(errors: string): string {
+  const lines = errors.split('\n').filter(line => line.trim() !== '');
+  const named = lines.findLast(line => /^\s*(?:Uncaught )?[\w.]*(?:Error|Exception|Interrupt)\b/.test(line));
+  return (named ?? lines.at(-1) ?? '').trim().slice(0, 300);
+}
+
+function outcomeOf(
+  ledger: TrialLedger,
+  end: JobEnd,
+  errors: string,
+  objectives: readonly string[],
+  cost: number,
+): TrialOutcome {
+  if (ledger.broken !== undefined) return { kind: 'failed', reason: ledger.broken, cost };
+  if (ledger.decision !== undefined)
+    return ledger.decision.kind === 'prune' ? { kind: 'pruned', cost } : { kind: 'paused', cost };
+  if (end.kind !== 'exited' || end.code !== 0) {
+    const why = describeJobEnd(end);
+    const said = end.kind === 'exited' ? telling(errors) : '';
+    return { kind: 'failed', reason: `The command failed: ${why}${said === '' ? '.' : `: ${said}`}`, cost };
+  }
+  const values = ledger.result?.values ?? ledger.lastStep?.values;
+  if (values === undefined) {
+    const example = JSON.stringify(Object.fromEntries(objectives.map(name => [name, 0.42])));
+    const reason = `The command ended well but never reported its metrics; print a line such as ${example}.`;
+    return { kind: 'failed', reason, cost };
+  }
+  const constraints = ledger.result?.constraints;
+  return { kind: 'complete', values, ...(constraints && { constraints }), cost };
+}
