@@ -15,6 +15,7 @@ import { PyObject } from './pickle/python-values.ts';
 import type { ConverterSettings } from './report.ts';
 import { type ConvertedGraph, convertSklearn } from './sklearn/convert-sklearn.ts';
 import { convertGraphDef, convertSavedModel, convertTfjsGraph } from './tensorflow/convert-tensorflow.ts';
+import { convertTflite } from './tflite/convert-tflite.ts';
 
 /** Turns the bytes of one format into a graph. */
 type Converter = (bytes: Uint8Array, files: readonly SourceFile[], settings: ConverterSettings) => ConvertedGraph;
@@ -73,5 +74,6 @@ export const converters: ReadonlyMap<FileKind, Converter> = new Map<FileKind, Co
   ['tfjs_graph', convertTfjsGraph],
   ['savedmodel', convertSavedModel],
   ['graphdef', convertGraphDef],
+  ['tflite', (bytes, _, settings) => convertTflite(bytes, settings)],
   ['json', refuseJson],
 ]);

@@ -4,6 +4,7 @@ import {
   type BuildValues,
   buildModel,
   buildNode,
+  buildRawTensor,
   buildTensor,
   buildValueInfo,
 } from '../model/build.ts';
@@ -62,6 +63,17 @@ export class GraphBuilder {
     return name;
   }
 
+  /** A constant whose little-endian elements the source file already holds; nothing is copied. */
+  rawConstant(type: Exclude<BuildType, 'string'>, dims: readonly number[], bytes: Uint8Array): string {
+    const key = bytes.length <= 64 ? `${type}|${dims.join()}|bytes|${bytes.join()}` : undefined;
+    const known = key === undefined ? undefined : this.#shared.get(key);
+    if (known !== undefined) return known;
+    const name = this.#name('const');
+    this.#initializers.push(buildRawTensor(name, type, dims, bytes));
+    if (key !== undefined) this.#shared.set(key, name);
+    return name;
+  }
+
   double(values: number | ArrayLike<number>, dims?: readonly number[]): string {
     const list = typeof values === 'number' ? Float64Array.of(values) : Float64Array.from(values);
     return this.constant('double', dims ?? (typeof values === 'number' ? [] : [list.length]), list);
@@ -86,7 +98,18 @@ export class GraphBuilder {
   }
 
   cast(value: string, type: BuildType): string {
-    const to = { float: 1n, uint8: 2n, int8: 3n, int32: 6n, int64: 7n, string: 8n, bool: 9n, double: 11n }[type];
+    const to = {
+      float: 1n,
+      uint8: 2n,
+      int8: 3n,
+      int16: 5n,
+      int32: 6n,
+      int64: 7n,
+      string: 8n,
+      bool: 9n,
+      float16: 10n,
+      double: 11n,
+    }[type];
     return this.op('Cast', [value], { to });
   }
 

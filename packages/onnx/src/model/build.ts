@@ -25,9 +25,19 @@ export type AttributeValue =
   | readonly string[];
 
 /** Element kinds that built tensors use. */
-export type BuildType = 'float' | 'double' | 'int64' | 'int32' | 'string' | 'bool' | 'uint8' | 'int8';
+export type BuildType =
+  | 'float'
+  | 'float16'
+  | 'double'
+  | 'int64'
+  | 'int32'
+  | 'int16'
+  | 'string'
+  | 'bool'
+  | 'uint8'
+  | 'int8';
 
-/** Values of a built tensor: numbers for numeric kinds, bigint allowed for int64, text for strings. */
+/** Values of a built tensor: numbers for numeric kinds (float16 by its bits), bigint allowed for int64, text for strings. */
 export type BuildValues =
   | readonly number[]
   | readonly bigint[]
@@ -42,24 +52,11 @@ export type BuildValues =
 
 /** A tensor with its elements in raw little-endian form (strings in string_data). */
 export function buildTensor(name: string, type: BuildType, dims: readonly number[], values: BuildValues): TensorProto {
-  const count = dims.reduce((product, dim) => product * dim, 1);
-  if (count !== values.length)
-    throw new RangeError(`tensor ${name}: ${values.length} values for shape [${dims.join(', ')}]`);
-  const empty = {
-    docString: '',
-    floatData: [],
-    int32Data: [],
-    int64Data: [],
-    doubleData: [],
-    uint64Data: [],
-    externalData: [],
-    isExternal: false,
-    unknown: [],
-  };
+  checkCount(name, dims, values.length);
   const shape = dims.map(BigInt);
   if (type === 'string')
     return {
-      ...empty,
+      ...emptyTensor,
       name,
       dims: shape,
       dataType: dataType.string,
@@ -67,10 +64,55 @@ export function buildTensor(name: string, type: BuildType, dims: readonly number
         encoder.encode(text),
       ),
     };
-  return { ...empty, name, dims: shape, dataType: dataType[type], rawData: rawElements(type, values), stringData: [] };
+  return {
+    ...emptyTensor,
+    name,
+    dims: shape,
+    dataType: dataType[type],
+    rawData: rawElements(type, values),
+    stringData: [],
+  };
 }
 
-const elementBytes = { float: 4, double: 8, int64: 8, int32: 4, bool: 1, uint8: 1, int8: 1 } as const;
+/** A tensor whose little-endian elements the source file already holds; the bytes are kept, not copied. */
+export function buildRawTensor(
+  name: string,
+  type: Exclude<BuildType, 'string'>,
+  dims: readonly number[],
+  rawData: Uint8Array,
+): TensorProto {
+  checkCount(name, dims, rawData.length / elementBytes[type]);
+  return { ...emptyTensor, name, dims: dims.map(BigInt), dataType: dataType[type], rawData, stringData: [] };
+}
+
+const emptyTensor = {
+  docString: '',
+  floatData: [],
+  int32Data: [],
+  int64Data: [],
+  doubleData: [],
+  uint64Data: [],
+  externalData: [],
+  isExternal: false,
+  unknown: [],
+};
+
+function checkCount(name: string, dims: readonly number[], given: number): void {
+  const count = dims.reduce((product, dim) => product * dim, 1);
+  if (count !== given) throw new RangeError(`tensor ${name}: ${given} values for shape [${dims.join(', ')}]`);
+}
+
+const elementBytes = {
+  float: 4,
+  float16: 2,
+  double: 8,
+  int64: 8,
+  int32: 4,
+  int16: 2,
+  bool: 1,
+  uint8: 1,
+  int8: 1,
+} as const;
 
 function rawElements(type: Exclude<BuildType, 'string'>, values: BuildValues): Uint8Array {
   const size = elementBytes[type];
@@ -82,6 +124,8 @@ function rawElements(type: Exclude<BuildType, 'string'>, values: BuildValues): U
     else if (type === 'float') view.setFloat32(i * 4, Number(value), true);
     else if (type === 'double') view.setFloat64(i * 8, Number(value), true);
     else if (type === 'int32') view.setInt32(i * 4, Number(value), true);
+    else if (type === 'int16') view.setInt16(i * 2, Number(value), true);
+    else if (type === 'float16') view.setUint16(i * 2, Number(value), true);
     else raw[i] = Number(value);
   }
   return raw;
