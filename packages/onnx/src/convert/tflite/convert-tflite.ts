@@ -1,6 +1,7 @@
 import { OnnxError } from '../../onnx-error.ts';
 import { GraphBuilder } from '../graph-builder.ts';
 import type { ConverterSettings } from '../report.ts';
+import { simplifyModel } from '../simplify/simplify-graph.ts';
 import type { ConvertedGraph } from '../sklearn/convert-sklearn.ts';
 import { type Constant, OperatorCall, SubgraphLowering, type TfliteContext, type TfliteState } from './lowering.ts';
 import { readTflite, type TfliteModel, type TfliteSignature, type TfliteTensor } from './read-tflite.ts';
@@ -46,7 +47,7 @@ export function convertTflite(bytes: Uint8Array, settings: ConverterSettings): C
   const others = model.signatures.map(({ key }) => key).filter(key => key !== signature?.key);
   if (others.length > 0) conversion.notes.add(`Other signatures of the file: ${others.join(', ')}.`);
   return {
-    model: graph.finish([], settings.producerVersion),
+    model: simplifyModel(graph.finish([], settings.producerVersion)),
     framework: 'TensorFlow Lite',
     frameworkVersion: model.runtimeVersion === undefined ? undefined : `runtime ${model.runtimeVersion}`,
     modelClass: model.description === '' ? 'TFLite model' : model.description.slice(0, 100),

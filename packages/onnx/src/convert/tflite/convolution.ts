@@ -1,11 +1,5 @@
-import {
-  clipRange,
-  type FusedActivation,
-  isQuantized,
-  type OperatorCall,
-  permuted,
-  type TfliteHandler,
-} from './lowering.ts';
+import { transposeRaw } from '../simplify/rearrange.ts';
+import { clipRange, type FusedActivation, isQuantized, type OperatorCall, type TfliteHandler } from './lowering.ts';
 import type { Quantization, TfliteTensor } from './read-tflite.ts';
 
 const toChannelsFirst = BigInt64Array.of(0n, 3n, 1n, 2n);
@@ -57,24 +51,28 @@ function strides(call: OperatorCall, width: number, height: number, otherwise = 
 }
 
 /** Weights with their dimensions in another order, permuted here when they are constant. */
-function orderedWeights(
-  call: OperatorCall,
-  input: number,
-  order: readonly number[],
-  shape?: readonly number[],
-): string {
+function orderedWeights(call: OperatorCall, input: number, order: readonly number[]): string {
   const constant = call.constant(input);
-  if (constant === undefined) {
-    if (shape !== undefined) throw call.refuse('computes its weights at run time');
+  if (constant === undefined)
     return call.graph.op('Transpose', [call.stored(input)], { perm: BigInt64Array.from(order, BigInt) });
-  }
-  const moved = permuted(constant.bytes, constant.tensor.shape, order);
-  return call.to.emitConstant(constant, shape ?? moved.shape, moved.bytes);
+  const dims = constant.tensor.shape;
+  const elements = dims.reduce((product, size) => product * size, 1);
+  const moved = transposeRaw(constant.bytes, dims, order, elements === 0 ? 1 : constant.bytes.length / elements);
+  return call.to.emitConstant(
+    constant,
+    order.map(axis => dims[axis]!),
+    moved,
+  );
 }
 
 /** Stored integers as whole real numbers with their zero point taken off; `axis` is where a per-slice one applies. */
 function centred(call: OperatorCall, stored: string, tensor: TfliteTensor, rank: number, axis: number): string {
   const { zeroPoints } = requireQuantization(call, tensor);
+  // Weights stay small in the file: a cast of a constant would be folded, this is not.
+  if (tensor.bytes !== undefined) {
+    const one = { scales: zeroPoints.map(() => 1), zeroPoints, axis };
+    return call.to.dequantized(stored, tensor, one, axis);
+  }
   const value = call.graph.cast(stored, 'float');
   if (zeroPoints.every(zero => zero === 0)) return value;
   const shape = zeroPoints.length === 1 ? [] : alongAxis(zeroPoints.length, rank, axis);

@@ -404,30 +404,3 @@ export class OperatorCall {
 
 /** Lowers one operator. */
 export type TfliteHandler = (call: OperatorCall) => void;
-
-/** The row-major elements of a constant with its dimensions in another order. */
-export function permuted(
-  bytes: Uint8Array,
-  shape: readonly number[],
-  order: readonly number[],
-): { readonly bytes: Uint8Array; readonly shape: number[] } {
-  const total = shape.reduce((product, size) => product * size, 1);
-  const elementBytes = total === 0 ? 1 : bytes.length / total;
-  const strides = shape.map((_, i) => shape.slice(i + 1).reduce((product, size) => product * size, 1));
-  const newShape = order.map(axis => shape[axis] ?? 1);
-  const newStrides = order.map(axis => strides[axis] ?? 0);
-  const result = new Uint8Array(bytes.length);
-  const position = new Array<number>(order.length).fill(0);
-  let from = 0;
-  for (let to = 0; to < total; to++) {
-    for (let k = 0; k < elementBytes; k++) result[to * elementBytes + k] = bytes[from * elementBytes + k]!;
-    for (let axis = order.length - 1; axis >= 0; axis--) {
-      position[axis] = position[axis]! + 1;
-      from += newStrides[axis]!;
-      if (position[axis]! < newShape[axis]!) break;
-      from -= newStrides[axis]! * newShape[axis]!;
-      position[axis] = 0;
-    }
-  }
-  return { bytes: result, shape: newShape };
-}

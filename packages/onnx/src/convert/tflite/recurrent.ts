@@ -76,12 +76,12 @@ function lstm(call: OperatorCall, cell: Cell): string {
   const state = body.input(`${name}_state`, 'float', [null, width]);
   const memory = body.input(`${name}_cell`, 'float', [null, cells]);
   const parts = used.map(gate => body.input(`${name}_gate${gate}`, 'float', [null, cells]));
-  const before = (gate: number): string => {
-    const at = used.findIndex(other => other === gate);
+  const before = (gate: (typeof gates)[number]): string => {
+    const at = used.indexOf(gate);
     return body.op('Add', [parts[at]!, body.op('MatMul', [state, recurrent[at]!])]);
   };
   /** Finishes the sum of a gate; `from` is the cell its peephole looks at. */
-  const gate = (number: number, peephole: number | undefined, from: string): string => {
+  const gate = (number: (typeof gates)[number], peephole: number | undefined, from: string): string => {
     let sum = before(number);
     if (peephole !== undefined && call.hasInput(cell.peephole + peephole))
       sum = body.op('Add', [sum, body.op('Mul', [from, call.value(cell.peephole + peephole)])]);
