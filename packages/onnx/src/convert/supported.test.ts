@@ -7,3 +7,11 @@ test('the README lists exactly what the converters know', () => {
   const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
   expect(readme).toContain(supportedTable());
 });
+
+test.each([['tflite', 'TensorFlow Lite']])(
+  'the guide page %s lists exactly what its converter knows',
+  (page, framework) => {
+    const text = readFileSync(join(import.meta.dirname, '../../../../docs/guide/convert', `${page}.md`), 'utf8');
+    expect(text).toContain(supportedTable(framework));
+  },
+);

@@ -3,6 +3,7 @@ import { xgboostObjectives } from './boosting/convert-xgboost.ts';
 import { knownFunctions } from './sklearn/numpy-functions.ts';
 import { sklearnClasses } from './sklearn/registry.ts';
 import { tensorflowOps } from './tensorflow/op-table.ts';
+import { tfliteFamilies } from './tflite/registry.ts';
 
 /** One row of the table of what converts. */
 export interface SupportedSource {
@@ -48,13 +49,19 @@ export function supportedSources(): readonly SupportedSource[] {
       family: `operators: ${family}`,
       names,
     })),
+    ...[...tfliteFamilies].map(([family, operators]) => ({
+      framework: 'TensorFlow Lite',
+      files: '.tflite',
+      family,
+      names: Object.keys(operators).sort(),
+    })),
   ];
 }
 
-/** The table as Markdown, for documentation. */
-export function supportedTable(): string {
-  const rows = supportedSources().map(
-    row => `| ${row.framework} | ${row.files} | ${row.family} | ${row.names.join(', ')} |`,
-  );
+/** The table as Markdown, for documentation. @param framework the only one to list */
+export function supportedTable(framework?: string): string {
+  const rows = supportedSources()
+    .filter(row => framework === undefined || row.framework === framework)
+    .map(row => `| ${row.framework} | ${row.files} | ${row.family} | ${row.names.join(', ')} |`);
   return ['| framework | files | family | supported |', '|---|---|---|---|', ...rows].join('\n');
 }
