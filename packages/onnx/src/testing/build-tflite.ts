@@ -1,18 +1,6 @@
 import { builtinNames } from '../convert/tflite/builtin-names.ts';
 import { tensorTypes } from '../convert/tflite/tensor-types.ts';
-import {
-  type FlatFields,
-  flatbuffer,
-  float32,
-  int8,
-  int32,
-  ints,
-  table,
-  tables,
-  text,
-  uint32,
-  vector,
-} from './flat-writer.ts';
+import { type FlatFields, flatbuffer, int8, int32, ints, table, tables, text, uint32, vector } from './flat-writer.ts';
 
 export interface TestTensor {
   readonly type: 'FLOAT32' | 'FLOAT16' | 'INT32' | 'UINT8' | 'INT64' | 'BOOL' | 'INT16' | 'INT8' | 'RESOURCE';
@@ -132,4 +120,3 @@ export function buildTflite(
     'TFL3',
   );
 }
-
