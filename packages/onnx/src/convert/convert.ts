@@ -110,7 +110,7 @@ function plainTensor(tensor: {
 }
 
 /** The file that decides the format: the first one that is a model by itself. */
-function mainFile(files: readonly SourceFile[]): SourceFile {
+export function mainFile(files: readonly SourceFile[]): SourceFile {
   const [first] = files;
   if (first === undefined) throw new OnnxError('missing_file', 'No file was given to convert.');
   return files.find(file => converters.has(sniffFile(file.bytes))) ?? first;

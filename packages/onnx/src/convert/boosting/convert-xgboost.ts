@@ -51,7 +51,7 @@ export const xgboostObjectives: ReadonlyMap<string, Objective> = new Map<string,
 ]);
 
 export function convertXgboostJson(bytes: Uint8Array, settings: ConverterSettings): ConvertedGraph {
-  return emit(readXgboostDocument(parseJson(bytes)), {}, settings);
+  return emit(readXgboostDocument(parseXgboostJson(bytes)), {}, settings);
 }
 
 export function convertXgboostUbjson(bytes: Uint8Array, settings: ConverterSettings): ConvertedGraph {
@@ -62,7 +62,8 @@ export function convertXgboostBinary(bytes: Uint8Array, settings: ConverterSetti
   return emit(readXgboostBinary(bytes), {}, settings);
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+/** JSON as XGBoost writes it. @throws OnnxError `source_malformed` */
+export function parseXgboostJson(bytes: Uint8Array): unknown {
   try {
     // XGBoost writes NaN and Infinity as bare words, which JSON does not know.
     const text = new TextDecoder()
@@ -119,7 +120,7 @@ function readHandle(booster: Estimator): XgboostModel {
   const handle = booster.raw('handle');
   if (!(handle instanceof Uint8Array)) throw booster.refuse('keeps no trained model');
   if (handle[0] === 0x7b) {
-    const document = handle[1] === 0x22 || handle[1] === 0x0a ? parseJson(handle) : readUbjson(handle);
+    const document = handle[1] === 0x22 || handle[1] === 0x0a ? parseXgboostJson(handle) : readUbjson(handle);
     const inner =
       document !== null && typeof document === 'object' && Object.hasOwn(document, 'Model')
         ? Reflect.get(document, 'Model')

@@ -1,4 +1,5 @@
-import { inspectModel, type TensorSpec } from '../../inspect-model.ts';
+import { allNodes, inspectModel, type TensorSpec } from '../../inspect-model.ts';
+import { readModel } from '../../model/read-model.ts';
 import { OnnxError } from '../../onnx-error.ts';
 import type { Conversion, SourceFile } from '../convert.ts';
 import { drawRows, seededNumbers } from './draw-rows.ts';
@@ -194,6 +195,13 @@ function wrong(output: string, what: string): OnnxError {
 /** Rounding of sums in another order, which runtimes choose by the number of rows. */
 const consistencyBar = 1e-4;
 
+/** Operators whose native code divides by an empty dimension and takes the whole process with it. */
+const unsafeWhenEmpty = /^(TopK|.*Conv.*|.*Pool|LSTM|GRU|RNN|Resize|.*Normalization|Einsum|STFT|DFT|Loop|Scan)$/;
+
+function crashesOnNoRows(model: Uint8Array): boolean {
+  return [...allNodes(readModel(model).graph)].some(node => unsafeWhenEmpty.test(node.opType));
+}
+
 async function checkConsistency(
   { model }: Conversion,
   tensors: readonly NamedTensor[],
@@ -222,6 +230,7 @@ async function checkConsistency(
         `row 0 alone gives ${ours.slice(0, 4).join(', ')} but among ${rows} rows ${theirs.slice(0, 4).join(', ')}`,
       );
   }
+  if (crashesOnNoRows(model)) return `1 row and ${rows} rows agree.`;
   try {
     await run(
       model,

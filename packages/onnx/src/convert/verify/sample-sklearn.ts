@@ -1,0 +1,125 @@
+import type { PyValue } from '../pickle/python-values.ts';
+import { columnSteps, namesOf, pipelineSteps, unwrapped } from '../sklearn/compose.ts';
+import type { InputColumns } from '../sklearn/input-columns.ts';
+import { asEstimator, dense, type Estimator } from '../sklearn/records.ts';
+import type { ColumnSampler } from './verification.ts';
+import { treesOf } from './walk-sklearn.ts';
+import { categoriesOf } from './walk-transforms.ts';
+
+const forest = /^(DecisionTree|ExtraTree|RandomForest|ExtraTrees)|^GradientBoosting/;
+
+/** What to draw the input columns of a scikit-learn object from: thresholds, categories, or around the fitted means. */
+export function samplersOf(estimator: Estimator, { kinds }: InputColumns): ColumnSampler[] {
+  const start = kinds.map(
+    (kind): ColumnSampler =>
+      kind === 'string'
+        ? { kind: 'text', values: ['a', 'b', 'some words'] }
+        : { kind: 'number', cuts: [], center: 0, spread: 2, mayMiss: false },
+  );
+  return refined(estimator, start);
+}
+
+function refined(estimator: Estimator, columns: readonly ColumnSampler[]): ColumnSampler[] {
+  const inner = unwrapped(estimator);
+  if (inner !== undefined) return refined(inner, columns);
+  const { className } = estimator;
+  if (className === 'Pipeline') return pipelineSamplers(estimator, columns);
+  if (className === 'ColumnTransformer') return partSamplers(estimator, columns);
+  if (estimator.has('_preprocessor')) return refined(estimator.child('_preprocessor'), columns);
+  if (className === 'StandardScaler' && estimator.has('mean_') && estimator.has('scale_')) {
+    const mean = estimator.dense('mean_').data;
+    const scale = estimator.dense('scale_').data;
+    return columns.map((column, i) =>
+      column.kind === 'number' ? { ...column, center: mean[i] ?? 0, spread: scale[i] ?? 1 } : column,
+    );
+  }
+  if (className === 'OneHotEncoder' || className === 'OrdinalEncoder') return encoderSamplers(estimator, columns);
+  if (className === 'SimpleImputer')
+    return columns.map(column => (column.kind === 'number' ? { ...column, mayMiss: true } : column));
+  if (className === 'VotingClassifier')
+    return estimator
+      .children('estimators_')
+      .reduce<ColumnSampler[]>((found, member) => refined(member, found), [...columns]);
+  if (forest.test(className)) return withCuts(columns, forestCuts(estimator, columns.length));
+  if (className.startsWith('HistGradientBoosting')) return histogramSamplers(estimator, columns);
+  if (className === 'GaussianNB' || className === 'KMeans') {
+    const table = estimator.dense(className === 'KMeans' ? 'cluster_centers_' : 'theta_');
+    const width = table.dims[1] ?? 1;
+    return withCuts(
+      columns,
+      columns.map((_, i) => Array.from({ length: table.dims[0] ?? 0 }, (_row, r) => table.data[r * width + i]!)),
+    );
+  }
+  return [...columns];
+}
+
+/** The first step sees the input; behind a scaler the thresholds of the last step are taken back to the input's scale. */
+function pipelineSamplers(estimator: Estimator, columns: readonly ColumnSampler[]): ColumnSampler[] {
+  const [first, second] = pipelineSteps(estimator);
+  if (first === undefined) return [...columns];
+  const drawn = refined(first, columns);
+  if (first.className !== 'StandardScaler' || second === undefined || !forest.test(second.className)) return drawn;
+  const cuts = forestCuts(second, columns.length);
+  return drawn.map((column, i) =>
+    column.kind === 'number' ? { ...column, cuts: cuts[i]!.map(cut => cut * column.spread + column.center) } : column,
+  );
+}
+
+function partSamplers(estimator: Estimator, columns: readonly ColumnSampler[]): ColumnSampler[] {
+  const found = [...columns];
+  for (const { name, part, columns: at } of columnSteps(estimator, columns.length, namesOf(estimator))) {
+    if (typeof part === 'string' || part === null) continue;
+    const inner = refined(
+      asEstimator(part, `${estimator.path}.${name}`),
+      at.map(column => found[column]!),
+    );
+    at.forEach((column, i) => {
+      found[column] = inner[i] ?? found[column]!;
+    });
+  }
+  return found;
+}
+
+function encoderSamplers(estimator: Estimator, columns: readonly ColumnSampler[]): ColumnSampler[] {
+  const mayBeUnknown = estimator.text('handle_unknown') === 'ignore';
+  const lists = categoriesOf(estimator);
+  return columns.map((column, i): ColumnSampler => {
+    const list = lists[i] ?? [];
+    if (column.kind === 'text')
+      return { kind: 'text', values: [...list.map(String), ...(mayBeUnknown ? ['never seen'] : [])] };
+    return { ...column, cuts: list.map(Number), whole: true };
+  });
+}
+
+function forestCuts(estimator: Estimator, width: number): number[][] {
+  const cuts = Array.from({ length: width }, () => new Set<number>());
+  const trees = estimator.className.startsWith('GradientBoosting')
+    ? estimator.list('estimators_').flatMap((item, i) => treesOf(asEstimator(item, `estimators_[${i}]`)))
+    : treesOf(estimator);
+  for (const tree of trees)
+    for (let node = 0; node < tree.left.length; node++)
+      if (tree.left[node]! >= 0) cuts[tree.feature[node]!]?.add(tree.threshold[node]!);
+  return cuts.map(set => [...set]);
+}
+
+function withCuts(columns: readonly ColumnSampler[], cuts: readonly (readonly number[])[]): ColumnSampler[] {
+  return columns.map((column, i) => (column.kind === 'number' ? { ...column, cuts: cuts[i] ?? [] } : column));
+}
+
+/** Bin edges are where its trees can split; categorical columns have their categories there. */
+function histogramSamplers(estimator: Estimator, columns: readonly ColumnSampler[]): ColumnSampler[] {
+  if (!estimator.has('_bin_mapper')) return [...columns];
+  const mapper = estimator.child('_bin_mapper');
+  const edges: readonly PyValue[] = mapper.list('bin_thresholds_');
+  const isCategorical = mapper.has('is_categorical_') ? mapper.dense('is_categorical_').data : [];
+  return columns.map((column, i) =>
+    column.kind === 'number'
+      ? {
+          ...column,
+          cuts: [...dense(edges[i], 'bin_thresholds_').data],
+          mayMiss: true,
+          ...(isCategorical[i] === 1 && { whole: true }),
+        }
+      : column,
+  );
+}
