@@ -251,6 +251,25 @@ const bars: Readonly<Record<string, number>> = {
   catboost: 1e-6,
 };
 
+/**
+ * Outputs in place of a reference that is itself wrong. The one of emotion_mini_xception was computed by Keras 3.8 on
+ * PyTorch, which shifts a 1x1 convolution of stride 2 over an even number of pixels by one (Keras has since repaired
+ * it); these are the outputs of TensorFlow 2.21, with which the model was trained.
+ */
+const corrected: Readonly<Record<string, Case['outputs']>> = {
+  emotion_mini_xception: {
+    out: {
+      dtype: 'float32',
+      shape: [2, 7],
+      data: [
+        0.0964474007487297, 7.662366260774434e-5, 0.08562979847192764, 0.6443265676498413, 0.1672481894493103,
+        0.005661001428961754, 0.0006104280473664403, 0.05043204501271248, 5.143117959960364e-5, 0.019833996891975403,
+        0.45356154441833496, 0.4600805342197418, 0.013249906711280346, 0.002790602622553706,
+      ],
+    },
+  },
+};
+
 async function tryFixture(entry: Entry, file: string, signature?: string): Promise<Row> {
   const folder = join(root, entry.format, entry.name);
   const started = performance.now();
@@ -274,7 +293,10 @@ async function tryFixture(entry: Entry, file: string, signature?: string): Promi
     const reference = readCase(folder) ?? readTable(folder);
     if (reference === undefined) return { ...done('converted', 'no reference'), ms };
     const results = await session.run(feeds(session, reference.inputs, folder));
-    const expected = signature === undefined ? reference.outputs : { output_0: reference.outputs[signature]! };
+    const expected =
+      signature === undefined
+        ? (corrected[entry.name] ?? reference.outputs)
+        : { output_0: reference.outputs[signature]! };
     const { compared, worst, wrongLabels, offSteps } = compare(results, expected, folder);
     const bar = bars[entry.format] ?? 1e-4;
     if (compared === 0)

@@ -9,6 +9,7 @@ import {
 } from './boosting/convert-xgboost.ts';
 import type { SourceFile } from './convert.ts';
 import { convertOnnx } from './convert-onnx.ts';
+import { convertKerasArchive, convertKerasH5, convertTfjsLayers } from './keras/convert-keras.ts';
 import { decompress } from './pickle/decompress.ts';
 import { unpickle } from './pickle/pickle-machine.ts';
 import { PyObject } from './pickle/python-values.ts';
@@ -75,5 +76,8 @@ export const converters: ReadonlyMap<FileKind, Converter> = new Map<FileKind, Co
   ['savedmodel', convertSavedModel],
   ['graphdef', convertGraphDef],
   ['tflite', (bytes, _, settings) => convertTflite(bytes, settings)],
+  ['keras', (bytes, _, settings) => convertKerasArchive(bytes, settings)],
+  ['keras_h5', (bytes, _, settings) => convertKerasH5(bytes, settings)],
+  ['tfjs_layers', (bytes, files, settings) => convertTfjsLayers(bytes, files, settings)],
   ['json', refuseJson],
 ]);

@@ -28,11 +28,23 @@ export class GraphBuilder {
   readonly #shared = new Map<string, string>();
   readonly #taken = new Set<string>();
   readonly #prefix: string;
+  #scope = '';
   #count = 0;
 
   /** @param prefix put before every generated name; a sub-graph needs one of its own */
   constructor(prefix = '') {
     this.#prefix = prefix;
+  }
+
+  /** Names what `write` adds after `scope`, a layer for example, so that people find it in the graph. */
+  within<T>(scope: string, write: () => T): T {
+    const outer = this.#scope;
+    this.#scope = scope.replaceAll(/[^\w./-]+/g, '_');
+    try {
+      return write();
+    } finally {
+      this.#scope = outer;
+    }
   }
 
   input(name: string, type: BuildType, shape: readonly (number | string | null)[]): string {
@@ -137,12 +149,17 @@ export class GraphBuilder {
         `The converted graph would have more than ${maxNodes} nodes; the source is too large or damaged.`,
       );
     this.#nodes.push(
-      buildNode(opType, inputs, outputs, { attributes, domain, name: `n${this.#nodes.length}_${opType}` }),
+      buildNode(opType, inputs, outputs, {
+        attributes,
+        domain,
+        name: `${this.#scope === '' ? 'n' : `${this.#scope}/n`}${this.#nodes.length}_${opType}`,
+      }),
     );
   }
 
   #name(stem: string): string {
-    const full = this.#prefix === '' ? stem : `${this.#prefix}_${stem}`;
+    const scoped = this.#scope === '' ? stem : `${this.#scope}/${stem}`;
+    const full = this.#prefix === '' ? scoped : `${this.#prefix}_${scoped}`;
     let name = `${full}_${this.#count++}`;
     while (this.#taken.has(name)) name = `${full}_${this.#count++}`;
     return name;

@@ -13,11 +13,8 @@ const advice: Partial<Record<FileKind, string>> = {
     'In your own Python: m = torch.jit.load("model.pt"); torch.onnx.export(m, example_inputs, "model.onnx", dynamo=False).',
   torch_export: 'In your own Python: torch.onnx.export(torch.export.load("model.pt2"), (), "model.onnx", dynamo=True).',
   safetensors: 'Export the model from the code that defines it.',
-  keras: 'In your own Python: keras.models.load_model("model.keras").export("model.onnx", format="onnx").',
-  keras_h5: 'In your own Python: keras.models.load_model("model.h5").export("model.onnx", format="onnx").',
   keras_weights_h5: 'It lacks the config; save the whole model with model.save("model.keras").',
   tflite: 'In your own Python: python -m tf2onnx.convert --tflite FILE --output model.onnx.',
-  tfjs_layers: 'Export the Keras model it was made from.',
   catboost: 'In your own Python: model.save_model("model.onnx", format="onnx").',
   unknown:
     'It carries no identifier (magic bytes) of any known model format, and its header declares nothing that fits; check what was saved.',

@@ -8,7 +8,10 @@ test('the README lists exactly what the converters know', () => {
   expect(readme).toContain(supportedTable());
 });
 
-test.each([['tflite', 'TensorFlow Lite']])(
+test.each([
+  ['tflite', 'TensorFlow Lite'],
+  ['keras', 'Keras 2 and 3'],
+])(
   'the guide page %s lists exactly what its converter knows',
   (page, framework) => {
     const text = readFileSync(join(import.meta.dirname, '../../../../docs/guide/convert', `${page}.md`), 'utf8');

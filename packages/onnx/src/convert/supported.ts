@@ -1,5 +1,8 @@
 import { lightgbmObjectives } from './boosting/convert-lightgbm.ts';
 import { xgboostObjectives } from './boosting/convert-xgboost.ts';
+import { activationNames } from './keras/activations.ts';
+import { operationNames } from './keras/operations.ts';
+import { kerasLayers } from './keras/registry.ts';
 import { knownFunctions } from './sklearn/numpy-functions.ts';
 import { sklearnClasses } from './sklearn/registry.ts';
 import { tensorflowOps } from './tensorflow/op-table.ts';
@@ -14,6 +17,8 @@ export interface SupportedSource {
   readonly names: readonly string[];
 }
 
+const kerasFiles = '.keras, .h5, TF.js layers (model.json with its weight files)';
+
 /** Everything that converts, read from the registries the converters work with. */
 export function supportedSources(): readonly SupportedSource[] {
   const families = Map.groupBy(sklearnClasses, ([, entry]) => entry.family);
@@ -21,6 +26,12 @@ export function supportedSources(): readonly SupportedSource[] {
     framework: 'scikit-learn',
     files: '.pkl, .joblib',
     family,
+    names: entries.map(([name]) => name).sort(),
+  }));
+  const layers = [...Map.groupBy(kerasLayers, ([, type]) => type.family)].map(([family, entries]) => ({
+    framework: 'Keras 2 and 3',
+    files: kerasFiles,
+    family: `layers: ${family}`,
     names: entries.map(([name]) => name).sort(),
   }));
   return [
@@ -55,6 +66,20 @@ export function supportedSources(): readonly SupportedSource[] {
       family,
       names: Object.keys(operators).sort(),
     })),
+    ...layers,
+    {
+      framework: 'Keras 2 and 3',
+      files: kerasFiles,
+      family: 'models',
+      names: ['Functional', 'Model', 'Sequential', 'models inside models'],
+    },
+    {
+      framework: 'Keras 2 and 3',
+      files: kerasFiles,
+      family: 'activations by name',
+      names: [...activationNames].sort(),
+    },
+    { framework: 'Keras 2 and 3', files: kerasFiles, family: 'operations between layers', names: operationNames },
   ];
 }
 
