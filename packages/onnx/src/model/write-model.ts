@@ -16,7 +16,9 @@ import type {
 
 /** Writes a model; equal values give equal bytes, and fields kept as `unknown` follow the known ones. */
 export function writeModel(model: ModelProto): Uint8Array {
-  const out = new WireWriter(1 << 16);
+  const payload = model.graph.initializers.reduce((sum, tensor) => sum + (tensor.rawData?.length ?? 0), 0);
+  // One buffer of the right size from the start: growing would hold a large model twice over.
+  const out = new WireWriter(payload + (1 << 16));
   out.varintField(1, Math.max(0, model.irVersion));
   out.optionalString(2, model.producerName);
   out.optionalString(3, model.producerVersion);
@@ -28,7 +30,8 @@ export function writeModel(model: ModelProto): Uint8Array {
   for (const entry of model.metadataProps) writeEntry(out, 14, entry);
   for (const fn of model.functions) out.messageField(25, () => writeFunction(out, fn));
   for (const kept of model.unknown) out.raw(kept);
-  return out.finish().slice();
+  const bytes = out.finish();
+  return bytes.length < payload * 2 && bytes.length > bytes.buffer.byteLength / 2 ? bytes : bytes.slice();
 }
 
 function writeOpset(out: WireWriter, field: number, opset: OpsetImport): void {

@@ -139,7 +139,7 @@ export function activated(call: LayerCall, x: Tensor, key = 'activation'): Tenso
       config: value.config,
       calls: [],
     };
-    const [result] = call.to.inner(spec, `${call.path}/activation`, call.weights.child('activation'), [
+    const [result] = call.to.inner(call.to, spec, `${call.path}/activation`, call.weights.child('activation'), [
       { kind: 'tensor', tensor: x },
     ]);
     return result ?? refuse(call, 'has an activation without an output');
@@ -209,7 +209,7 @@ function softmaxLayer(call: LayerCall): Tensor {
   const x = asFloat(graph, call.x);
   const [axis = -1] = axes;
   if (axes.length === 1) return like(x, { value: graph.op('Softmax', [x.value], { axis: BigInt(axis) }) });
-  const over = graph.ints(...axes);
+  const over = graph.ints(...axes.map(item => (item < 0 ? item + x.shape.length : item)));
   const shifted = graph.op('Sub', [x.value, graph.op('ReduceMax', [x.value, over])]);
   const powers = graph.op('Exp', [shifted]);
   return like(x, { value: graph.op('Div', [powers, graph.op('ReduceSum', [powers, over])]) });

@@ -19,6 +19,8 @@ export interface ArgumentList {
 export interface LayerCallSpec {
   readonly args: readonly Argument[];
   readonly kwargs: ReadonlyMap<string, Argument>;
+  /** Whether Keras 3 wrote it. */
+  readonly isNew: boolean;
 }
 
 /** A layer as the file describes it. */
@@ -122,7 +124,7 @@ function chain(name: string, layers: readonly LayerSpec[], config: JsonObject): 
     className: 'Sequential',
     layers: all.map((layer, i) => ({
       ...layer,
-      calls: i === 0 ? [] : [{ args: [ref(all[i - 1]!.name)], kwargs: new Map<string, Argument>() }],
+      calls: i === 0 ? [] : [{ args: [ref(all[i - 1]!.name)], kwargs: new Map<string, Argument>(), isNew: false }],
     })),
     inputs: [ref(all[0]!.name)],
     outputs: [{ name: all.at(-1)!.name, ref: ref(all.at(-1)!.name) }],
@@ -164,6 +166,7 @@ function readCall(node: Json): LayerCallSpec {
     return {
       args: isList(node.args) ? node.args.map(newArgument) : [],
       kwargs: new Map(kwargs.map(([key, value]) => [key, newArgument(value)])),
+      isNew: true,
     };
   }
   if (!isList(node)) throw malformed('holds a call it does not describe');
@@ -175,7 +178,7 @@ function readCall(node: Json): LayerCallSpec {
   const kwargs = isObject(extra) ? Object.entries(extra) : [];
   const args: readonly Argument[] =
     tensors.length === 1 ? tensors : [{ kind: 'list', items: tensors } satisfies ArgumentList];
-  return { args, kwargs: new Map(kwargs.map(([key, value]) => [key, oldArgument(value)])) };
+  return { args, kwargs: new Map(kwargs.map(([key, value]) => [key, oldArgument(value)])), isNew: false };
 }
 
 function oldTensor(entry: Json): Argument {

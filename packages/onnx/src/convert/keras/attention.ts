@@ -9,6 +9,7 @@ import {
   refuse,
   requireRank,
   scalar,
+  sizeOf,
   type Tensor,
   takeWeight,
   tensorArgument,
@@ -34,7 +35,7 @@ function masked(call: LayerCall, scores: string, masks: readonly string[]): stri
 function causalMask(call: LayerCall, query: Tensor, keys: Tensor): string {
   const { graph } = call;
   const steps = (x: Tensor): string => {
-    const count = graph.op('Squeeze', [graph.op('Shape', [x.value], { start: 1n, end: 2n }), graph.ints(0)]);
+    const count = graph.op('Squeeze', [sizeOf(graph, x.value, 1), graph.ints(0)]);
     return graph.op('Range', [graph.constant('int64', [], [0]), count, graph.constant('int64', [], [1])]);
   };
   const rows = graph.op('Unsqueeze', [steps(query), graph.ints(1)]);
@@ -97,7 +98,13 @@ function dotScore(call: LayerCall, query: Tensor, keys: Tensor): string {
   const weight = weightConstant(call, 'concat', takeWeight(call, 'concat_score_weight', []));
   const sum = everyPair(call, query, keys);
   const inside = graph.op('Tanh', [scale === undefined ? sum : graph.op('Mul', [sum, scale])]);
-  return graph.op('Mul', [graph.op('ReduceSum', [inside, graph.ints(-1)], { keepdims: 0n }), weight]);
+  return graph.op('Mul', [featureSum(call, inside), weight]);
+}
+
+/** Sums [batch, queries, keys, features] over the features; in two steps, since one loses an axis of an empty batch. */
+function featureSum(call: LayerCall, value: string): string {
+  const { graph } = call;
+  return graph.op('Squeeze', [graph.op('ReduceSum', [value, graph.ints(3)], { keepdims: 1n }), graph.ints(3)]);
 }
 
 /** query + key for every pair, as [batch, queries, keys, features]. */
@@ -116,7 +123,7 @@ function additiveScore(call: LayerCall, query: Tensor, keys: Tensor): string {
     ? weightConstant(call, 'scale', takeWeight(call, 'scale', [knownSize(call, query, 2)]))
     : undefined;
   const weighted = scale === undefined ? inside : graph.op('Mul', [inside, scale]);
-  return graph.op('ReduceSum', [weighted, graph.ints(-1)], { keepdims: 0n });
+  return featureSum(call, weighted);
 }
 
 /** One of the projections: [features, heads, size] with a bias [heads, size]. */
@@ -137,10 +144,10 @@ function multiHead(call: LayerCall): Tensor[] {
     refuse(call, 'has attention_axes');
   if (config.flag('use_gate', false)) refuse(call, 'uses a gate');
   config.flag('flash_attention', false);
-  const query = tensorArgument(call, 0, 'query');
-  const value = tensorArgument(call, 1, 'value');
+  const query = maskedBy(call, tensorArgument(call, 0, 'query'), 'query_mask');
+  const value = maskedBy(call, tensorArgument(call, 1, 'value'), 'value_mask');
   if (query === undefined || value === undefined) return refuse(call, 'needs a query and a value');
-  const key = tensorArgument(call, 2, 'key') ?? value;
+  const key = maskedBy(call, tensorArgument(call, 2, 'key'), 'key_mask') ?? value;
   for (const input of [query, value, key]) requireRank(call, input, 3);
   const side = (name: string): Projection => ({ name, weights: call.weights.child(`${name}_dense`, `_${name}_dense`) });
   const projected = (input: Tensor, { name, weights }: Projection, size: number): string => {
@@ -188,6 +195,13 @@ function multiHead(call: LayerCall): Tensor[] {
   return [result, { value: shares, shape: [batch, heads, steps, key.shape[1] ?? null], type: 'float' }];
 }
 
+/** An input with the mask that the call gives for it by name, else its own. */
+function maskedBy(call: LayerCall, input: Tensor | undefined, name: string): Tensor | undefined {
+  const given = call.kwargs.get(name);
+  const [mask] = given === undefined ? [] : tensorsIn([given]);
+  return input === undefined || mask === undefined ? input : { ...input, mask: mask.value };
+}
+
 /** Masks of the call and of its inputs, each broadcast to [batch, heads, queries, keys]. */
 function headMasks(call: LayerCall, query: Tensor, value: Tensor, key: Tensor): string[] {
   const { graph } = call;
@@ -215,7 +229,17 @@ export const attentionLayers: LayerTypes = {
   MultiHeadAttention: {
     family,
     mask: 'use',
-    kwargs: ['query', 'value', 'key', 'attention_mask', 'return_attention_scores', 'use_causal_mask'],
+    kwargs: [
+      'query',
+      'value',
+      'key',
+      'query_mask',
+      'value_mask',
+      'key_mask',
+      'attention_mask',
+      'return_attention_scores',
+      'use_causal_mask',
+    ],
     emit: multiHead,
   },
   Attention: {

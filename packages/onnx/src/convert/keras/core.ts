@@ -1,6 +1,7 @@
 import { activated } from './activations.ts';
 import {
   asFloat,
+  batchGuard,
   castTo,
   knownSize,
   type LayerCall,
@@ -35,9 +36,9 @@ function withBias(call: LayerCall, x: Tensor, dims: readonly number[]): Tensor {
 /** A product written as an equation of letters; bias axes name the letters that the bias has. */
 function einsumDense(call: LayerCall): Tensor {
   const { config, graph } = call;
-  const equation = config.text('equation').replaceAll(/\s/g, '');
-  const [, left = '', right = '', out = ''] = /^([a-z.]+),([a-z.]+)->([a-z.]+)$/.exec(equation) ?? [];
-  if (out === '') refuse(call, `has the equation "${equation}", which is not supported`);
+  const written = config.text('equation').replaceAll(/\s/g, '');
+  const [, left = '', right = '', out = ''] = /^([a-z.]+),([a-z.]+)->([a-z.]+)$/.exec(written) ?? [];
+  if (out === '') refuse(call, `has the equation "${written}", which is not supported`);
   const x = asFloat(graph, call.x);
   const outputShape = config.raw('output_shape');
   if (outputShape === undefined) refuse(call, 'has no output_shape');
@@ -56,9 +57,11 @@ function einsumDense(call: LayerCall): Tensor {
     sizes.set(letter, kernel.dims[i] ?? null);
   });
   const shape = [...spell(out)].map(letter => sizes.get(letter) ?? null);
-  const value = graph.op('Einsum', [x.value, weightConstant(call, 'kernel', kernel)], {
-    equation: `${spell(left)},${spell(right)}->${spell(out)}`,
-  });
+  const rows = batchGuard(call, x);
+  const equation = `${spell(left)},${spell(right)}->${spell(out)}`;
+  const value = rows.cut(
+    graph.op('Einsum', [rows.filled(x.value, rankOf(x)), weightConstant(call, 'kernel', kernel)], { equation }),
+  );
   const product: Tensor = { value, shape, type: 'float', mask: x.mask };
   const biasAxes = config.has('bias_axes') ? config.text('bias_axes') : undefined;
   if (biasAxes === undefined) return activated(call, product);
@@ -102,8 +105,8 @@ function masking(call: LayerCall): Tensor {
   const x = asFloat(graph, call.x);
   if (rankOf(x) !== 3) refuse(call, 'masks an input that is not [batch, steps, features]');
   const differs = graph.op('Not', [graph.op('Equal', [x.value, scalar(graph, maskValue)])]);
-  const counts = graph.op('ReduceMax', [graph.cast(differs, 'float'), graph.ints(-1)], { keepdims: 1n });
-  const mask = graph.op('Squeeze', [graph.cast(counts, 'bool'), graph.ints(-1)]);
+  const counts = graph.op('ReduceMax', [graph.cast(differs, 'float'), graph.ints(2)], { keepdims: 1n });
+  const mask = graph.op('Squeeze', [graph.cast(counts, 'bool'), graph.ints(2)]);
   return like(x, { value: graph.op('Mul', [x.value, counts]), mask });
 }
 

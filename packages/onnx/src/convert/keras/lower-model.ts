@@ -18,6 +18,7 @@ import {
   layerTitle,
   type Shape,
   showShape,
+  sizeOf,
   type Tensor,
   tensorsIn,
 } from './lowering.ts';
@@ -41,12 +42,17 @@ export interface LoweredModel {
 export function lowerModel(model: ModelSpec, weights: LayerWeights, flavour: Flavour): LoweredModel {
   refuseUnsupported(model);
   const graph = new GraphBuilder();
+  let rows: string | undefined;
   const to: Lowering = {
     graph,
     flavour,
     notes: new Set(),
     constants: new Map(),
-    inner: (spec, path, own, args, kwargs = new Map()) => emitLayer(to, spec, path, own, args, kwargs),
+    rows: () => {
+      rows ??= graph.within('', () => sizeOf(graph, inputs[0]?.value ?? '', 0));
+      return rows;
+    },
+    inner: (around, spec, path, own, args, kwargs = new Map()) => emitLayer(around, spec, path, own, args, kwargs),
   };
   const inputs = model.inputs.map(ref => declareInput(to, model, ref));
   const outputs = emitModel(to, model, '', weights, inputs);

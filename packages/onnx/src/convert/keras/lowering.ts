@@ -36,10 +36,13 @@ export interface Lowering {
   readonly graph: GraphBuilder;
   readonly flavour: Flavour;
   readonly notes: Set<string>;
+  /** The number of rows as a vector of one, the same for all tensors; undefined inside a wrapper that makes rows of steps. */
+  readonly rows: (() => string) | undefined;
   /** Constants by what they hold, so that a layer called twice stores its weights once. */
   readonly constants: Map<string, string>;
   /** Writes a layer that another one holds. */
   inner(
+    to: Lowering,
     spec: LayerSpec,
     path: string,
     weights: LayerWeights,
@@ -161,11 +164,7 @@ export function shapeVector(
   sizes: readonly (number | { readonly of: string; readonly axis: number })[],
 ): string {
   if (sizes.every(size => typeof size === 'number')) return graph.ints(...sizes);
-  const parts = sizes.map(size =>
-    typeof size === 'number'
-      ? graph.ints(size)
-      : graph.op('Shape', [size.of], { start: BigInt(size.axis), end: BigInt(size.axis + 1) }),
-  );
+  const parts = sizes.map(size => (typeof size === 'number' ? graph.ints(size) : sizeOf(graph, size.of, size.axis)));
   return graph.op('Concat', parts, { axis: 0n });
 }
 
@@ -307,4 +306,36 @@ export function tensorsIn(values: Iterable<CallValue>): Tensor[] {
   return [...values].flatMap(value =>
     value.kind === 'tensor' ? [value.tensor] : value.kind === 'list' ? tensorsIn(value.items) : [],
   );
+}
+
+/**
+ * The size of an axis as a vector of one. Cut out of the whole shape, since the simplifier moves transposes
+ * only over a Shape without options.
+ */
+export function sizeOf(graph: GraphBuilder, value: string, axis: number): string {
+  return graph.op('Slice', [graph.op('Shape', [value]), graph.ints(axis), graph.ints(axis + 1)]);
+}
+
+/** Two steps around an operator that cannot take a batch without rows. */
+export interface BatchGuard {
+  readonly filled: (value: string, rank: number) => string;
+  readonly cut: (value: string) => string;
+}
+
+/**
+ * ONNX Runtime ends the whole process when a recurrent operator, a Scan or an Einsum meets a batch without rows; such a
+ * batch gets one row of zeros on the way in, which is cut off again.
+ */
+export function batchGuard(call: LayerCall, x: Tensor): BatchGuard {
+  const { graph } = call;
+  const batch = call.to.rows?.() ?? sizeOf(graph, x.value, 0);
+  const missing = graph.cast(graph.op('Equal', [batch, graph.ints(0)]), 'int64');
+  return {
+    // Pads for all axes: ONNX Runtime 1.30 mixes them up when it moves a transpose over a Pad that names its axes.
+    filled: (value, rank) => {
+      const zeros = (count: number): string[] => (count === 0 ? [] : [graph.ints(...new Array<number>(count).fill(0))]);
+      return graph.op('Pad', [value, graph.op('Concat', [...zeros(rank), missing, ...zeros(rank - 1)], { axis: 0n })]);
+    },
+    cut: value => graph.op('Slice', [value, graph.ints(0), batch, graph.ints(0)]),
+  };
 }

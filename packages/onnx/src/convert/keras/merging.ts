@@ -1,5 +1,6 @@
 import {
   asFloat,
+  batchGuard,
   type LayerCall,
   type LayerTypes,
   normalAxis,
@@ -119,7 +120,11 @@ function dot(call: LayerCall): Tensor {
   own[axisA - 1] = 'a';
   theirs[axisB - 1] = 'a';
   const kept = [...own.filter(letter => letter !== 'a'), ...theirs.filter(letter => letter !== 'a')];
-  const value = graph.op('Einsum', [x, y], { equation: `b${own.join('')},b${theirs.join('')}->b${kept.join('')}` });
+  const rows = batchGuard(call, left);
+  const equation = `b${own.join('')},b${theirs.join('')}->b${kept.join('')}`;
+  const value = rows.cut(
+    graph.op('Einsum', [rows.filled(x, rankOf(left)), rows.filled(y, rankOf(right))], { equation }),
+  );
   const rest = (shape: Shape, axis: number): Shape => shape.filter((_, i) => i !== 0 && i !== axis);
   const shape = [left.shape[0] ?? null, ...rest(left.shape, axisA), ...rest(right.shape, axisB)];
   if (shape.length > 1) return { value, shape, type: 'float' };

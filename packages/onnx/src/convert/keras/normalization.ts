@@ -185,7 +185,7 @@ function flatNumbers(value: unknown): number[] {
 const family = 'normalisation';
 
 export const normalizationLayers: LayerTypes = {
-  BatchNormalization: { family, mask: 'pass', emit: batchNormalization },
+  BatchNormalization: { family, mask: 'pass', kwargs: ['mask'], emit: batchNormalization },
   LayerNormalization: { family, mask: 'pass', emit: layerNormalization },
   RMSNormalization: { family, emit: rmsNormalization },
   GroupNormalization: { family, mask: 'pass', emit: groupNormalization },

@@ -150,6 +150,22 @@ function reduction(opType: string): Operation {
   };
 }
 
+const notEqual: Operation = {
+  params: xy,
+  emit: (call, given) => {
+    const isEqual = binary('Equal', false, 'bool').emit(call, given);
+    return { ...isEqual, value: call.graph.op('Not', [isEqual.value]) };
+  },
+};
+
+const logicalNot: Operation = {
+  params: [['x']],
+  emit: (call, given) => {
+    const x = castTo(call.graph, operand(call, given(0), 'bool'), 'bool');
+    return { ...x, value: call.graph.op('Not', [x.value]), mask: undefined };
+  },
+};
+
 const cast: Operation = {
   params: [['x'], ['dtype']],
   emit: (call, given) => {
@@ -414,6 +430,8 @@ const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ...entries('math.greater __operators__.gt Greater', binary('Greater', false, 'bool')),
   ...entries('math.less __operators__.lt Less', binary('Less', false, 'bool')),
   ...entries('math.equal __operators__.eq Equal', binary('Equal', false, 'bool')),
+  ...entries('math.not_equal __operators__.ne NotEqual', notEqual),
+  ...entries('math.logical_not logical_not LogicalNot', logicalNot),
   ...entries('math.abs abs Absolute Abs', unary('Abs')),
   ...entries('math.exp exp Exp', unary('Exp')),
   ...entries('math.log Log', unary('Log')),
@@ -451,8 +469,12 @@ function className(name: string): string {
 
 export const operationNames: readonly string[] = [...operations.keys()].filter(name => /^[A-Z]/.test(name)).sort();
 
-/** Whether a layer of the file is a bare operation of Keras 3. */
+/** Whether a layer of the file is a bare operation of Keras 3; HDF5 files leave the module out, and operations cannot train. */
 export function isOperation(spec: LayerSpec): boolean {
+  if (spec.module === '')
+    return (
+      spec.config.trainable === undefined && spec.className !== 'InputLayer' && spec.calls.some(call => call.isNew)
+    );
   return /^keras(\.src)?\.(ops|backend)\b/.test(spec.module);
 }
 

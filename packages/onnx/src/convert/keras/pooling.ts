@@ -1,5 +1,14 @@
 import { bigs, channelsFirst, isChannelsLast, padded } from './convolution.ts';
-import { asFloat, type LayerCall, type LayerTypes, rankOf, refuse, requireRank, type Tensor } from './lowering.ts';
+import {
+  asFloat,
+  type LayerCall,
+  type LayerTypes,
+  rankOf,
+  refuse,
+  requireRank,
+  type Tensor,
+  tensorsIn,
+} from './lowering.ts';
 
 function pooling(rank: number, opType: 'MaxPool' | 'AveragePool'): (call: LayerCall) => Tensor {
   return call => {
@@ -26,7 +35,10 @@ function globalPooling(rank: number, opType: 'ReduceMax' | 'ReduceMean'): (call:
   return call => {
     const keeps = call.config.flag('keepdims', false);
     requireRank(call, call.x, rank + 2);
-    const x = asFloat(call.graph, call.x);
+    const given = call.kwargs.get('mask');
+    const [mask] = given === undefined ? [] : tensorsIn([given]);
+    const own = asFloat(call.graph, call.x);
+    const x = mask === undefined ? own : { ...own, mask: mask.value };
     const isLast = isChannelsLast(call);
     const axes = Array.from({ length: rank }, (_, i) => (isLast ? i + 1 : i + 2));
     const shape = x.shape.flatMap((size, i) => (axes.includes(i) ? (keeps ? [1] : []) : [size]));
@@ -59,7 +71,12 @@ export const poolingLayers: LayerTypes = Object.fromEntries([
     rank =>
       [
         `GlobalAveragePooling${rank}D`,
-        { family, mask: rank === 1 ? 'use' : 'drop', emit: globalPooling(rank, 'ReduceMean') },
+        {
+          family,
+          mask: rank === 1 ? 'use' : 'drop',
+          kwargs: rank === 1 ? ['mask'] : [],
+          emit: globalPooling(rank, 'ReduceMean'),
+        },
       ] as const,
   ),
 ]);

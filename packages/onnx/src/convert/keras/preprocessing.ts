@@ -11,6 +11,7 @@ import {
   requireRank,
   same,
   scalar,
+  sizeOf,
   type Tensor,
 } from './lowering.ts';
 
@@ -35,7 +36,7 @@ function resizing(call: LayerCall): Tensor {
   config.ignore('fill_mode', 'fill_value');
   if (height < 1 || width < 1) refuse(call, 'resizes to nothing');
   const x = channelsFirst(call, 2);
-  const shape = graph.op('Concat', [graph.op('Shape', [x.value], { start: 0n, end: 2n }), graph.ints(height, width)], {
+  const shape = graph.op('Concat', [sizeOf(graph, x.value, 0), sizeOf(graph, x.value, 1), graph.ints(height, width)], {
     axis: 0n,
   });
   const value = graph.op('Resize', [x.value, '', '', shape], {
@@ -74,7 +75,7 @@ function discretization(call: LayerCall): Tensor {
   const x = asFloat(graph, call.x);
   const wide = graph.op('Unsqueeze', [x.value, graph.ints(-1)]);
   const isReached = graph.op('GreaterOrEqual', [wide, floats(graph, borders)]);
-  const count = graph.op('ReduceSum', [graph.cast(isReached, 'int64'), graph.ints(-1)], { keepdims: 0n });
+  const count = graph.op('ReduceSum', [graph.cast(isReached, 'int64'), graph.ints(rankOf(x))], { keepdims: 0n });
   return like(x, { value: count, type: 'int64', mask: undefined });
 }
 

@@ -1,5 +1,5 @@
 import type { AttributeValue } from '../../model/build.ts';
-import { computedConstant, type LayerCall, type Tensor, transpose } from './lowering.ts';
+import { batchGuard, computedConstant, type LayerCall, type Tensor, transpose } from './lowering.ts';
 import { type Cell, gateCounts } from './recurrent-cell.ts';
 import { scanRecurrence } from './scan-recurrence.ts';
 
@@ -47,7 +47,22 @@ const gateOrder = { lstm: [0, 3, 1, 2], gru: [0, 1, 2], simple: [0] } as const;
 const operators = { lstm: 'LSTM', gru: 'GRU', simple: 'RNN' } as const;
 
 /** Runs a cell over the steps: by the operator of ONNX where it means the same, else step by step with a Scan. */
-export function runRecurrence(call: LayerCall, cell: Cell, input: RecurrenceInput): Recurrence {
+export function runRecurrence(call: LayerCall, cell: Cell, given: RecurrenceInput): Recurrence {
+  const rows = batchGuard(call, given.x);
+  const input: RecurrenceInput = {
+    ...given,
+    x: {
+      ...given.x,
+      value: rows.filled(given.x.value, 3),
+      mask: given.x.mask === undefined ? undefined : rows.filled(given.x.mask, 2),
+    },
+    states: given.states?.map(state => rows.filled(state, 2)),
+  };
+  const { sequence, last, states } = recur(call, cell, input);
+  return { sequence: rows.cut(sequence), last: rows.cut(last), states: states.map(rows.cut) };
+}
+
+function recur(call: LayerCall, cell: Cell, input: RecurrenceInput): Recurrence {
   const inner = nativeActivation(cell.activation, call);
   const gate = nativeActivation(cell.recurrentActivation, call) ?? { name: 'Sigmoid' };
   const isNative =
@@ -69,42 +84,17 @@ export function runRecurrence(call: LayerCall, cell: Cell, input: RecurrenceInpu
     linear_before_reset: kind === 'gru' ? (cell.resetAfter ? 1n : 0n) : undefined,
   };
   const [w, r, b] = nativeWeights(call, cell);
-  const rows = batchGuard(call, input.x);
-  const starts = (input.states ?? []).map(state => rows.filled(graph.op('Unsqueeze', [state, graph.ints(0)])));
+  const starts = (input.states ?? []).map(state => graph.op('Unsqueeze', [state, graph.ints(0)]));
   const values = graph.opMany(
     operators[kind],
-    [
-      rows.filled(transpose(graph, input.x.value, [1, 0, 2])),
-      w,
-      r,
-      b,
-      ...(starts.length > 0 ? ['', ...starts] : []),
-    ],
+    [transpose(graph, input.x.value, [1, 0, 2]), w, r, b, ...(starts.length > 0 ? ['', ...starts] : [])],
     kind === 'lstm' ? 3 : 2,
     attributes,
   );
   const [all = '', ...ends] = values;
-  const sequence = transpose(graph, rows.cut(graph.op('Squeeze', [all, graph.ints(1)]), 1), [1, 0, 2]);
-  const states = ends.map(end => rows.cut(graph.op('Squeeze', [end, graph.ints(0)]), 0));
+  const sequence = transpose(graph, graph.op('Squeeze', [all, graph.ints(1)]), [1, 0, 2]);
+  const states = ends.map(end => graph.op('Squeeze', [end, graph.ints(0)]));
   return { sequence, last: states[0] ?? '', states };
-}
-
-/**
- * ONNX Runtime ends the whole process when a recurrent operator meets a batch without rows; such a batch gets one row
- * of zeros on the way in, which is cut off again.
- */
-function batchGuard(
-  call: LayerCall,
-  x: Tensor,
-): { readonly filled: (value: string) => string; readonly cut: (value: string, axis: number) => string } {
-  const { graph } = call;
-  const batch = graph.op('Shape', [x.value], { start: 0n, end: 1n });
-  const missing = graph.cast(graph.op('Equal', [batch, graph.ints(0)]), 'int64');
-  const pads = graph.op('Concat', [graph.ints(0), missing], { axis: 0n });
-  return {
-    filled: value => graph.op('Pad', [value, pads, '', graph.ints(1)]),
-    cut: (value, axis) => graph.op('Slice', [value, graph.ints(0), batch, graph.ints(axis)]),
-  };
 }
 
 function nativeWeights(call: LayerCall, cell: Cell): [string, string, string] {

@@ -100,6 +100,7 @@ function pairs(call: LayerCall, key: string, rank: number): [number, number][] {
 /** The spatial axes of a [batch, spatial..., channels] tensor, wherever the channels are. */
 function spatialAxes(call: LayerCall, rank: number): number[] {
   requireRank(call, call.x, rank + 2);
+  if (rank === 1) call.config.word('data_format', ['channels_last'], 'channels_last');
   const first = rank === 1 || isChannelsLast(call) ? 1 : 2;
   return Array.from({ length: rank }, (_, i) => first + i);
 }
@@ -109,8 +110,9 @@ function zeroPadding(rank: number): (call: LayerCall) => Tensor {
     const { graph, x } = call;
     const axes = spatialAxes(call, rank);
     const pads = pairs(call, 'padding', rank);
-    const amounts = graph.ints(...pads.map(([before]) => before), ...pads.map(([, after]) => after));
-    const value = graph.op('Pad', [x.value, amounts, graph.constant(x.type, [], [0]), graph.ints(...axes)]);
+    // Pads for all axes: ONNX Runtime 1.30 mixes them up when it moves a transpose over a Pad that names its axes.
+    const amounts = (side: 0 | 1): number[] => x.shape.map((_, axis) => pads[axes.indexOf(axis)]?.[side] ?? 0);
+    const value = graph.op('Pad', [x.value, graph.ints(...amounts(0), ...amounts(1)), graph.constant(x.type, [], [0])]);
     return { value, shape: resized(x.shape, axes, (size, i) => size + pads[i]![0] + pads[i]![1]), type: x.type };
   };
 }

@@ -1,6 +1,6 @@
 import { GraphBuilder } from '../graph-builder.ts';
 import { applyActivation } from './activations.ts';
-import { computedConstant, type LayerCall, scalar, type Tensor, weightConstant } from './lowering.ts';
+import { computedConstant, type LayerCall, scalar, sizeOf, type Tensor, weightConstant } from './lowering.ts';
 import type { Recurrence, RecurrenceInput } from './recurrence.ts';
 import { type Cell, stateCount } from './recurrent-cell.ts';
 
@@ -18,7 +18,7 @@ export function scanRecurrence(call: LayerCall, cell: Cell, input: RecurrenceInp
     bias === undefined
       ? product
       : graph.op('Add', [product, computedConstant(call, `${cell.key} bias`, [bias.length], () => bias)]);
-  const batch = graph.op('Shape', [input.x.value], { start: 0n, end: 1n });
+  const batch = sizeOf(graph, input.x.value, 0);
   const zeros = graph.op('Expand', [scalar(graph, 0), graph.op('Concat', [batch, graph.ints(units)], { axis: 0n })]);
   const states = stateCount(cell.kind);
   const starts = input.states ?? Array.from({ length: states }, () => zeros);

@@ -12,9 +12,13 @@ function timeDistributed(call: LayerCall): Tensor {
   if (known.length < rest.length) return refuse(call, 'needs to know the sizes behind the steps');
   const flat: Tensor = { value: reshapeTo(graph, x.value, [-1, ...known]), shape: [null, ...known], type: x.type };
   const spec = readInnerLayer(inner);
-  const [result, ...others] = call.to.inner(spec, `${call.path}/${spec.name}`, call.weights.child('layer'), [
-    { kind: 'tensor', tensor: flat },
-  ]);
+  const [result, ...others] = call.to.inner(
+    { ...call.to, rows: undefined },
+    spec,
+    `${call.path}/${spec.name}`,
+    call.weights.child('layer'),
+    [{ kind: 'tensor', tensor: flat }],
+  );
   if (result === undefined || others.length > 0) return refuse(call, 'wraps a layer with several outputs');
   const sizes = result.shape.slice(1);
   const steps = sizeAt(x, 1);
