@@ -86,14 +86,39 @@ function readModel(document: JsonObject, depth: number, counter: Counter): Model
   if (className === 'Sequential') return chain(name, layers, isObject(config) ? config : {});
   if (!isObject(config)) throw malformed('has no configuration');
   const known = new Set(layers.map(layer => layer.name));
+  const outputs = refsOf(config.output_layers, known);
   return {
     name,
     className,
-    layers,
+    layers: withFirstCalls(
+      layers,
+      outputs.map(({ ref }) => ref),
+    ),
     inputs: refsOf(config.input_layers, known).map(({ ref }) => ref),
-    outputs: refsOf(config.output_layers, known),
+    outputs,
     isSequential: false,
   };
+}
+
+/**
+ * Keras 2 and TF.js count the call by which a model inside was built, without describing it: its described calls then
+ * start at 1. An empty call in front makes the places agree.
+ */
+function withFirstCalls(layers: readonly LayerSpec[], outputs: readonly TensorRef[]): LayerSpec[] {
+  const lowest = new Map<string, number>();
+  const visit = (argument: Argument): void => {
+    if (argument.kind === 'list') for (const item of argument.items) visit(item);
+    else if (argument.kind === 'ref')
+      lowest.set(argument.layer, Math.min(argument.node, lowest.get(argument.layer) ?? argument.node));
+  };
+  for (const ref of outputs) visit(ref);
+  for (const call of layers.flatMap(layer => layer.calls))
+    for (const item of [...call.args, ...call.kwargs.values()]) visit(item);
+  return layers.map(layer => {
+    const startsAtOne =
+      layer.model !== undefined && layer.calls.every(call => !call.isNew) && (lowest.get(layer.name) ?? 0) > 0;
+    return startsAtOne ? { ...layer, calls: [{ args: [], kwargs: new Map(), isNew: false }, ...layer.calls] } : layer;
+  });
 }
 
 function readLayer(item: Json, depth: number, counter: Counter): LayerSpec {
