@@ -8,9 +8,10 @@ const rows = fc.array(fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 3, m
   maxLength: 14,
 });
 
-test('ranks peel off fronts one after another', () => {
+test.each([2, 3])('ranks of %i objectives peel off fronts one after another', objectives => {
   fc.assert(
-    fc.property(rows, losses => {
+    fc.property(rows, three => {
+      const losses = three.map(row => row.slice(0, objectives));
       const ranks = nonDominationRanks(losses);
       let left = losses.map((_, i) => i);
       for (let rank = 0; left.length > 0; rank++) {

@@ -4,6 +4,7 @@ import { axesOf, defaultPopulation, startCma, strategyOf, updateCma } from '../m
 import { symmetricEigen } from '../maths/symmetric-eigen.ts';
 import { categorical, float, int } from '../space/params.ts';
 import { createStudy, restoreStudy } from '../study/create-study.ts';
+import { firstRun, nextRestart, spend } from './cma-restarts.ts';
 import { cmaEs } from './cmaes.ts';
 
 test('strategy parameters equal those of the tutorial for ten dimensions', () => {
@@ -76,4 +77,49 @@ test('a mixed space is searched, and a restart in mid-generation changes nothing
   const straight = run(-1);
   expect(straight.best).toBeLessThan(0.1);
   expect(run(101).keys).toEqual(straight.keys);
+});
+
+test('restarts double the population; BIPOP spends as much on small ones in between', () => {
+  const rng = createRng(1);
+  const once = spend(firstRun(8), 80);
+  expect(nextRestart('ipop', once, 8, rng)).toEqual({ populationSize: 16, step: 1, regime: 'large' });
+  const small = nextRestart('bipop', { ...once, largeSize: 64 }, 8, rng);
+  expect(small.regime).toBe('small');
+  // Hansen 2009, equation 2: between the first population and half the large one, steps down to a hundredth.
+  expect(small.populationSize).toBeGreaterThanOrEqual(8);
+  expect(small.populationSize).toBeLessThanOrEqual(32);
+  expect(small.step).toBeGreaterThanOrEqual(0.01);
+  expect(nextRestart('bipop', { ...once, spentSmall: 80 }, 8, rng).regime).toBe('large');
+});
+
+test('a flat run starts again elsewhere', () => {
+  const study = createStudy({
+    space: { x: float(0, 1), y: float(0, 1) },
+    sampler: cmaEs({ restarts: 'bipop' }),
+    seed: 3,
+  });
+  const state = () => JSON.stringify((study.options.sampler.save() as { history?: unknown } | null)?.history ?? null);
+  const seen = new Set<string>();
+  for (let i = 0; i < 400; i++) {
+    const ask = study.ask();
+    if (ask.kind !== 'trial') break;
+    // A plateau around the middle: nothing to gain once it is reached.
+    study.tell(ask.trial.number, Math.max(0.3, Math.hypot(ask.trial.params.x - 0.5, ask.trial.params.y - 0.5)));
+    const { regime } = JSON.parse(state()) as { readonly regime: string };
+    seen.add(regime);
+  }
+  expect([...seen]).toEqual(['large', 'small']);
+});
+
+test('a study whose space gains a number goes on', () => {
+  const study = createStudy({ space: { x: float(0, 1) }, sampler: cmaEs(), seed: 1 });
+  const tellNext = (s: typeof study): void => {
+    const ask = s.ask();
+    if (ask.kind === 'trial') s.tell(ask.trial.number, ask.trial.params.x ** 2);
+  };
+  for (let i = 0; i < 12; i++) tellNext(study);
+  const space = { x: float(0, 1), y: float(0, 1, { default: 0.5 }) };
+  const evolved = restoreStudy(study.snapshot(), { space, sampler: cmaEs(), evolve: true });
+  const ask = evolved.ask();
+  expect(ask.kind === 'trial' && Object.keys(ask.trial.params)).toEqual(['x', 'y']);
 });

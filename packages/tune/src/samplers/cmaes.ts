@@ -11,6 +11,7 @@ import {
 } from '../maths/cma.ts';
 import type { Point, Space } from '../space/space.ts';
 import type { Json } from '../study/trial.ts';
+import { firstRun, nextRestart, type RestartHistory, type RestartPolicy, spend } from './cma-restarts.ts';
 import type { Observation, ProposalContext, Sampler } from './sampler.ts';
 import { tpe } from './tpe.ts';
 
@@ -19,8 +20,11 @@ export interface CmaEsOptions {
   readonly populationSize?: number;
   /** First step size, as a share of every parameter's range. @default 1/6 */
   readonly sigma?: number;
-  /** What follows a converged run: a larger population from a random start, or nothing new. @default 'ipop' */
-  readonly restarts?: 'ipop' | 'none';
+  /**
+   * What follows a converged run: a larger population from a random start, large and small ones by turns, or nothing
+   * new. @default 'ipop'
+   */
+  readonly restarts?: RestartPolicy;
 }
 
 /** A proposal on its way: where the strategy wanted it, which the space may have rounded. */
@@ -32,12 +36,17 @@ interface Sent {
 interface Run {
   state: CmaState;
   sent: Sent[];
+  history: RestartHistory;
+  /** First step size of the present run. */
+  sigma: number;
+  /** Best loss of the newest generations, oldest first. */
+  bests: number[];
 }
 
 /** What `save` has written is what `load` gets; anything else means a fresh start. */
 function isRun(saved: unknown): saved is Run {
   return (
-    typeof saved === 'object' && saved !== null && 'state' in saved && 'sent' in saved && Array.isArray(saved.sent)
+    typeof saved === 'object' && saved !== null && 'history' in saved && 'sent' in saved && Array.isArray(saved.sent)
   );
 }
 
@@ -47,7 +56,8 @@ function isRun(saved: unknown): saved is Run {
  * Categories are proposed by univariate TPE. A study with finished trials warm-starts the first run. One objective.
  *
  * Hansen, The CMA evolution strategy: a tutorial, arXiv:1604.00772; Hamano et al., CMA-ES with margin, GECCO 2022;
- * Nomura et al., Warm starting CMA-ES, AAAI 2021; Auger & Hansen, A restart CMA-ES with increasing population (2005).
+ * Nomura et al., Warm starting CMA-ES, AAAI 2021; Auger & Hansen, A restart CMA-ES with increasing population (2005);
+ * Hansen, BI-population CMA-ES (2009).
  */
 export function cmaEs(options: CmaEsOptions = {}): Sampler {
   const { sigma = 1 / 6, restarts = 'ipop' } = options;
@@ -66,8 +76,17 @@ export function cmaEs(options: CmaEsOptions = {}): Sampler {
       const numeric = numericDimensions(context.space);
       const base = numeric.length < context.space.size ? others.propose(context) : new Float64Array(context.space.size);
       if (numeric.length === 0 || base === undefined) return base;
-      run ??= { state: firstState(context, numeric, sigma, options.populationSize), sent: [] };
-      advance(run, context, numeric, sigma, restarts);
+      const size = options.populationSize ?? defaultPopulation(numeric.length);
+      // A space that has gained a number since the state was saved starts afresh, from what is known.
+      if (run && run.state.mean.length !== numeric.length) run = undefined;
+      run ??= {
+        state: firstState(context, numeric, sigma, size),
+        sent: [],
+        history: firstRun(size),
+        sigma,
+        bests: [],
+      };
+      advance(run, context, numeric, { sigma, restarts, size });
       const axes = axesOf(run.state);
       const scales = margins(run.state, context.space, numeric);
       let x: number[] = [];
@@ -80,9 +99,18 @@ export function cmaEs(options: CmaEsOptions = {}): Sampler {
       for (const [k, d] of numeric.entries()) base[d] = x[k]!;
       return base;
     },
-    save: (): Json => (run ? { state: { ...run.state }, sent: run.sent.map(s => ({ ...s })) } : null),
+    save: (): Json =>
+      run
+        ? {
+            state: { ...run.state },
+            sent: run.sent.map(s => ({ ...s })),
+            history: { ...run.history },
+            sigma: run.sigma,
+            bests: [...run.bests],
+          }
+        : null,
     load(saved) {
-      run = isRun(saved) ? { state: saved.state, sent: [...saved.sent] } : undefined;
+      run = isRun(saved) ? { ...saved, sent: [...saved.sent], bests: [...saved.bests] } : undefined;
     },
   };
 }
@@ -92,13 +120,7 @@ function numericDimensions(space: Space): readonly number[] {
 }
 
 /** The middle of the space, or the best tenth of what is known already. */
-function firstState(
-  context: ProposalContext,
-  numeric: readonly number[],
-  sigma: number,
-  population?: number,
-): CmaState {
-  const size = population ?? defaultPopulation(numeric.length);
+function firstState(context: ProposalContext, numeric: readonly number[], sigma: number, size: number): CmaState {
   const known = context.observations.filter(o => o.kind === 'complete' && o.violation === 0);
   if (known.length < 10)
     return startCma(
@@ -124,8 +146,7 @@ function advance(
   run: Run,
   context: ProposalContext,
   numeric: readonly number[],
-  sigma: number,
-  restarts: 'ipop' | 'none',
+  options: { readonly sigma: number; readonly restarts: RestartPolicy; readonly size: number },
 ): void {
   const byNumber = new Map(context.observations.map(o => [o.number, o]));
   const done = run.sent.flatMap(sent => {
@@ -140,12 +161,33 @@ function advance(
   );
   run.state = updateCma(run.state, axes, vectors);
   run.sent = [];
-  if (restarts === 'ipop' && hasConverged(run.state, axesOf(run.state), sigma))
-    run.state = startCma(
-      numeric.map(() => context.rng.next()),
-      sigma,
-      2 * run.state.populationSize,
-    );
+  run.history = spend(run.history, ranked.length);
+  run.bests = [...run.bests, ranked[0]!.observation.losses[0] ?? 0].slice(-flatGenerations(run.state));
+  const { sigma, restarts, size } = options;
+  if (restarts === 'none' || !(hasConverged(run.state, axesOf(run.state), run.sigma) || isFlat(run))) return;
+  const next = nextRestart(restarts, run.history, size, context.rng);
+  run.history = {
+    ...run.history,
+    regime: next.regime,
+    largeSize: next.regime === 'large' ? next.populationSize : run.history.largeSize,
+  };
+  run.sigma = sigma * next.step;
+  run.bests = [];
+  run.state = startCma(
+    numeric.map(() => context.rng.next()),
+    run.sigma,
+    next.populationSize,
+  );
+}
+
+/** Generations whose best losses must agree before a run counts as flat. Auger & Hansen 2005, section III. */
+function flatGenerations(state: CmaState): number {
+  return 10 + Math.ceil((30 * state.mean.length) / state.populationSize);
+}
+
+function isFlat({ state, bests }: Run): boolean {
+  if (bests.length < flatGenerations(state)) return false;
+  return Math.max(...bests) - Math.min(...bests) <= 1e-12 * Math.max(1, Math.abs(bests[0]!));
 }
 
 /** Where a trial really was: the study may have replaced a proposal; a grid keeps the wanted position within its cell. */
