@@ -110,7 +110,10 @@ export function cmaEs(options: CmaEsOptions = {}): Sampler {
           }
         : null,
     load(saved) {
-      run = isRun(saved) ? { ...saved, sent: [...saved.sent], bests: [...saved.bests] } : undefined;
+      run = undefined;
+      if (!isRun(saved)) return;
+      const { state, sent, history, sigma: first, bests } = saved;
+      run = { state, sent: [...sent], history, sigma: first, bests: [...bests] };
     },
   };
 }
