@@ -10,7 +10,7 @@ function lossAt(o: Observation, step: number, objective: number): number | undef
  * when they were at that step, linearly between neighbours, the worst or best beyond them. `undefined` when no complete
  * trial reported by then.
  */
-export function estimateFinal(o: Observation, complete: readonly Observation[], objective = 0): number | undefined {
+function estimateFinal(o: Observation, complete: readonly Observation[], objective = 0): number | undefined {
   const { last } = o;
   const loss = last?.losses[objective];
   if (last === undefined || loss === undefined) return undefined;
@@ -37,7 +37,7 @@ export function estimateFinal(o: Observation, complete: readonly Observation[], 
  * Observations a model of final losses can learn from: complete and failed ones as they are; pruned and paused ones as
  * complete with their estimated final loss, pruned ones never better than the median, since that is why they stopped.
  */
-export function withEstimates(observations: readonly Observation[]): readonly Observation[] {
+function withEstimates(observations: readonly Observation[]): readonly Observation[] {
   const complete = observations.filter(o => o.kind === 'complete');
   const objectives = complete[0]?.losses.length ?? 0;
   const sorted = complete.map(o => o.losses[0]!).sort((a, b) => a - b);
@@ -51,5 +51,24 @@ export function withEstimates(observations: readonly Observation[]): readonly Ob
     // With several objectives a pruned trial may well lead in one of them.
     if (o.kind === 'pruned' && objectives === 1) losses[0] = Math.max(losses[0]!, median);
     return [{ ...o, kind: 'complete' as const, losses }];
+  });
+}
+
+/**
+ * What a model can learn from: `withEstimates` once there are `needed` complete trials; before, with trials that stop
+ * early, the losses at the deepest step that as many trials have reached, as in BOHB.
+ *
+ * Falkner, Klein & Hutter, BOHB: robust and efficient hyperparameter optimization at scale, ICML 2018, section 3.2.
+ */
+export function learnable(observations: readonly Observation[], needed: number): readonly Observation[] {
+  if (observations.filter(o => o.kind === 'complete').length >= needed) return withEstimates(observations);
+  const depths = observations.flatMap(o => (o.last ? [o.last.step] : [])).sort((a, b) => b - a);
+  const step = depths[needed - 1];
+  if (step === undefined) return withEstimates(observations);
+  return observations.flatMap(o => {
+    if (o.kind === 'failed') return [o];
+    if (o.last === undefined || o.last.step < step) return [];
+    const losses = o.reports.findLast(r => r.step <= step)?.losses;
+    return losses ? [{ ...o, kind: 'complete' as const, losses }] : [];
   });
 }

@@ -1,7 +1,7 @@
 import { TuneFault } from '../../fault.ts';
 import type { Rng } from '../../rng.ts';
 import type { Point, Space } from '../../space/space.ts';
-import { withEstimates } from '../estimate-final.ts';
+import { learnable } from '../estimate-final.ts';
 import { quasiRandom } from '../quasi-random.ts';
 import { drawAccepted, type Observation, type ProposalContext, type Sampler } from '../sampler.ts';
 import { logNormalImprovement, logScaled } from './log-improvement.ts';
@@ -46,10 +46,10 @@ export function forest(options: ForestOptions = {}): Sampler {
     propose(context) {
       const { space, rng } = context;
       const startup = options.startupTrials ?? Math.min(20, Math.max(5, 2 * space.size + 2));
-      const finished = context.observations.filter(o => o.kind === 'complete');
-      if (finished.length < Math.max(2, startup)) return design.propose(context);
+      const learned = learnable(context.observations, startup);
+      if (learned.filter(o => o.kind === 'complete').length < Math.max(2, startup)) return design.propose(context);
       if (rng.next() < randomShare) return drawAccepted(context, () => space.random(rng));
-      const known = selectForForest(withEstimates(context.observations), maxPoints, rng);
+      const known = selectForForest(learned, maxPoints, rng);
       return mostPromising(context, new Model(context, known, trees), candidates);
     },
     save: () => design.save(),

@@ -1,7 +1,7 @@
 import { TuneFault } from '../../fault.ts';
 import type { Point } from '../../space/space.ts';
 import type { Json } from '../../study/trial.ts';
-import { withEstimates } from '../estimate-final.ts';
+import { learnable } from '../estimate-final.ts';
 import { byCrowding } from '../evolution/nsga2.ts';
 import { quasiRandom } from '../quasi-random.ts';
 import type { Observation, ProposalContext, Sampler } from '../sampler.ts';
@@ -33,7 +33,8 @@ export interface GpOptions {
  * Gaussian-process optimisation: ARD Matern-5/2 with an additive part and a quadratic trend, values normalised by a power
  * transform, hyper-parameters by maximum a posteriori, and log expected improvement maximised by quasi-Newton and
  * coordinate searches. Conditional parameters take part: absent ones sit at a neutral place, so branches share what
- * they have in common. Trials under way count with their predicted value. With several objectives each has a model, and
+ * they have in common. Trials under way count with their predicted value; where pruners leave few complete trials, the
+ * model first learns from the deepest step that enough trials have reached. With several objectives each has a model, and
  * the expected gain in hypervolume is maximised; every told constraint has a model, too, and the probability that all
  * are met is added.
  *
@@ -47,10 +48,10 @@ export function gp(options: GpOptions = {}): Sampler {
   return {
     name: 'gp',
     propose(context) {
-      const known = withEstimates(context.observations);
-      const finished = context.observations.filter(o => o.kind === 'complete');
       const startup = options.startupTrials ?? Math.min(8, Math.max(5, context.space.size + 1));
-      if (finished.length < Math.min(startup, known.length + 1) || finished.length < 2)
+      const known = learnable(context.observations, startup);
+      const finished = known.filter(o => o.kind === 'complete');
+      if (finished.length < Math.max(2, startup))
         return (context.observations.length === 0 ? centreOf(context) : undefined) ?? design.propose(context);
       const acquisition = acquisitionOf(context, known, surrogates, maxPoints);
       const region =
