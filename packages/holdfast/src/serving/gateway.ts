@@ -22,8 +22,10 @@ import { oipGrpcMethods } from './protocols/oip-grpc/oip-grpc.ts';
 import { OipRest } from './protocols/oip-rest/oip.ts';
 import { refuseOip } from './protocols/oip-rest/predict.ts';
 import { matchOip, type OipRoute } from './protocols/oip-rest/routes.ts';
+import { tfsGrpcMethods } from './protocols/tfs-grpc/tfs-grpc.ts';
 import { matchTfs, type TfsRoute } from './protocols/tfs-rest/routes.ts';
-import { refuseTfs, TfsRest } from './protocols/tfs-rest/tfs.ts';
+import { TfsRest } from './protocols/tfs-rest/tfs.ts';
+import { refuseTfs } from './protocols/tfs-rest/words.ts';
 import { asRefusal, Refusal } from './refusal.ts';
 import type { ArmReport, RoutingTable, ServingCounts } from './routing.ts';
 import type { VersionStatistics } from './statistics.ts';
@@ -135,6 +137,7 @@ class HttpGateway implements Gateway {
   readonly #feedback: Feedback;
   readonly #bodies: BodyReader;
   readonly #control: OipControl;
+  readonly #door: ControlDoor;
   readonly #path: PredictionPath;
   #grpc: GrpcServer | undefined;
   readonly #routes = new Map<string, Route>();
@@ -168,9 +171,10 @@ class HttpGateway implements Gateway {
     this.#metrics = metrics;
     const bodies = new BodyReader();
     this.#bodies = bodies;
+    this.#door = options.control ?? { ask: async question => this.#answerAlone(question) };
     this.#control = new OipControl({
       traffic,
-      control: options.control ?? { ask: async question => this.#answerAlone(question) },
+      control: this.#door,
       mayControl: options.mayControl ?? false,
     });
     this.#oip = new OipRest({
@@ -226,6 +230,14 @@ class HttpGateway implements Gateway {
           clock: this.#clock,
           serverVersion: serverVersion ?? '0.1.0',
           isReady,
+        }),
+        ...tfsGrpcMethods({
+          path: this.#path,
+          traffic: this.#traffic,
+          clock: this.#clock,
+          protos,
+          control: this.#door,
+          mayControl: this.#options.mayControl ?? false,
         }),
         ...healthMethods(protos.serviceNames(), isReady),
         ...reflectionMethods(protos),

@@ -15,8 +15,8 @@ export interface GrpcCaller {
 }
 
 /** How a prediction ends: with a message, or with a status. */
-export type GrpcOutcome =
-  | { readonly kind: 'message'; readonly message: Buffer; readonly metadata: Metadata }
+export type GrpcOutcome<Message = Buffer> =
+  | { readonly kind: 'message'; readonly message: Message; readonly metadata: Metadata }
   | { readonly kind: 'status'; readonly status: GrpcStatus };
 
 /** The first value of a metadata entry. */
@@ -42,20 +42,20 @@ export function timeLeft(deadline: Date | number, nowMs: number): number | undef
 }
 
 /** A prediction asked for over gRPC, alone or as one message of a stream. */
-export class GrpcPrediction<Request> implements PredictionCall<Buffer, GrpcStatus> {
+export class GrpcPrediction<Request, Message = Buffer> implements PredictionCall<Message, GrpcStatus> {
   /** The message as its protocol read it. */
   readonly request: Request;
   readonly receivedMs: number;
   readonly startedMs: number;
   readonly #caller: GrpcCaller;
   readonly #body: Buffer;
-  readonly #settle: (outcome: GrpcOutcome) => void;
+  readonly #settle: (outcome: GrpcOutcome<Message>) => void;
 
   constructor(
     caller: GrpcCaller,
     { request, body }: { readonly request: Request; readonly body: Buffer },
     clock: ServingClock,
-    settle: (outcome: GrpcOutcome) => void,
+    settle: (outcome: GrpcOutcome<Message>) => void,
   ) {
     this.request = request;
     this.#body = body;
@@ -85,7 +85,7 @@ export class GrpcPrediction<Request> implements PredictionCall<Buffer, GrpcStatu
     this.#caller.onGone(gone);
   }
 
-  answer(message: Buffer, by: { readonly predictionId: string; readonly version: number }): void {
+  answer(message: Message, by: { readonly predictionId: string; readonly version: number }): void {
     const metadata = new Metadata();
     metadata.set('x-holdfast-prediction-id', by.predictionId);
     metadata.set('x-holdfast-version', String(by.version));

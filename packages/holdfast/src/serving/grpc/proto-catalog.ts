@@ -4,6 +4,10 @@ import { badRequest } from '../refusal.ts';
 
 /** The .proto files that ship with the package, each after those it imports. */
 const protoFiles = [
+  'google/protobuf/any.proto',
+  'google/protobuf/wrappers.proto',
+  'tensorflow.proto',
+  'tensorflow_serving.proto',
   'model_config.proto',
   'open_inference.proto',
   'model_repository.proto',
@@ -70,6 +74,12 @@ export class ProtoCatalog {
       .filter(entry => entry instanceof protobuf.Service)
       .map(({ fullName }) => fullName.slice(1))
       .toSorted();
+  }
+
+  /** Any message by its full name. */
+  encode(type: string, message: object): Buffer {
+    const found = this.root.lookupType(type);
+    return Buffer.from(found.encode(found.fromObject(message)).finish());
   }
 
   /** @param path `/package.Service/Method` */

@@ -26,7 +26,13 @@ const states: Readonly<Record<VersionState, string>> = {
   failed: 'END',
 };
 
-function versionStatus({ version, state, routed }: ServedVersion): object {
+interface VersionStatus {
+  readonly version: string;
+  readonly state: string;
+  readonly status: { readonly error_code: string; readonly error_message: string };
+}
+
+function versionStatus({ version, state, routed }: ServedVersion): VersionStatus {
   const isBroken = state === 'quarantined' || state === 'failed';
   return {
     version: String(version),
@@ -36,7 +42,9 @@ function versionStatus({ version, state, routed }: ServedVersion): object {
 }
 
 /** Status of versions, in the order given (newest first). */
-export function statusOf(versions: readonly ServedVersion[]): object {
+export function statusOf(versions: readonly ServedVersion[]): {
+  readonly model_version_status: readonly VersionStatus[];
+} {
   return { model_version_status: versions.map(versionStatus) };
 }
 
@@ -53,7 +61,11 @@ function tensors(specs: readonly TensorSpec[]): object {
   );
 }
 
-export function metadataOf({ model, version, signature }: ServedVersion): object {
+/** The model's signature in TensorFlow Serving's form. */
+export function metadataOf({ model, version, signature }: ServedVersion): {
+  readonly model_spec: { readonly name: string; readonly signature_name: string; readonly version: string };
+  readonly metadata: { readonly signature_def: object };
+} {
   return {
     model_spec: { name: model, signature_name: '', version: String(version) },
     metadata: {

@@ -50,7 +50,8 @@ function readFields(body: Buffer, specs: readonly TensorSpec[]): Fields {
   return fields;
 }
 
-function checkSignature(name: JsonValue | undefined): void {
+/** @throws Refusal `bad_request` when another signature than ours is named */
+export function checkSignature(name: JsonValue | undefined): void {
   if (name === undefined) return;
   if (typeof name !== 'string') throw badRequest("'signature_name' key must be a string value.");
   if (name !== '' && name !== signatureName) {

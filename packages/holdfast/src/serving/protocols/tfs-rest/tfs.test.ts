@@ -142,12 +142,6 @@ test('verbs and paths are matched in any case, labels are aliases, names are per
   expect(fake.sink.answers.at(-1)).toMatchObject({ model: 'add', version: 3, rows: 1 });
 });
 
-test('classify and regress say that they are not served', async () => {
-  for (const verb of ['classify', 'regress']) {
-    expect((await fake.call(`/v1/models/add:${verb}`, { body: '{}' })).status).toBe(501);
-  }
-});
-
 test.each([
   ['GET', '/v1/models', 400, 'Missing model name in request.'],
   ['GET', '/v1/foo', 400, 'Malformed request: GET /v1/foo'],

@@ -1,41 +1,15 @@
-import { faults } from '@holdfast/api';
-import type { Exchange, Reply } from '../../http/exchange.ts';
+import type { Exchange } from '../../http/exchange.ts';
 import type { BodyReader } from '../../large-body/body-reader.ts';
 import type { PredictionPath } from '../../prediction-path.ts';
-import { badRequest, Refusal } from '../../refusal.ts';
-import type { ServedVersion } from '../../traffic/served-version.ts';
-import type { Resolution, Selector, Traffic } from '../../traffic/traffic.ts';
+import { badRequest } from '../../refusal.ts';
+import type { Selector, Traffic } from '../../traffic/traffic.ts';
 import type { Decoded, PredictProtocol } from '../protocol.ts';
 import { metadataOf, statusOf } from './metadata.ts';
 import type { PredictRequest } from './predict-request.ts';
 import { writePredictResponse } from './predict-response.ts';
 import type { TfsLook, TfsRoute, TfsSelector } from './routes.ts';
-
-/** An error as TensorFlow Serving prints it. */
-export function refuseTfs(refusal: Refusal): Reply {
-  return {
-    status: refusal.status,
-    contentType: 'application/json',
-    body: `{\n    "error": ${JSON.stringify(refusal.message)}\n}`,
-    ...(refusal.retryAfterSeconds === undefined ? {} : { headers: ['Retry-After', String(refusal.retryAfterSeconds)] }),
-  };
-}
-
-function unrecognizedLabel(label: string): Refusal {
-  return badRequest(`Unrecognized servable version label: ${label}`);
-}
-
-function unresolved(model: string, selector: Selector, resolution: Exclude<Resolution, { kind: 'ready' }>): Refusal {
-  if (resolution.kind === 'no-alias') return unrecognizedLabel(resolution.alias);
-  if (resolution.kind === 'not-ready') {
-    return new Refusal('version_not_ready', faults.version_not_ready.say(model, resolution.served.version), {
-      retryAfterSeconds: 1,
-    });
-  }
-  const wanted = selector.kind === 'version' ? `Specific(${model}, ${selector.version})` : `Latest(${model})`;
-  const code = resolution.kind === 'no-version' ? 'version_not_found' : 'model_not_found';
-  return new Refusal(code, `Servable not found for request: ${wanted}`);
-}
+import { tfsScore } from './score.ts';
+import { refuseTfs, unresolvedTfs, versionsAsked } from './words.ts';
 
 function decodedFrom({ inputs, form }: PredictRequest): Decoded<'row' | 'column'> {
   return { inputs, id: undefined, timeout: undefined, priority: undefined, context: form };
@@ -43,7 +17,7 @@ function decodedFrom({ inputs, form }: PredictRequest): Decoded<'row' | 'column'
 
 function tfsPredict(bodies: BodyReader): PredictProtocol<'row' | 'column'> {
   return {
-    unresolved,
+    unresolved: unresolvedTfs,
     decode(body, _exchange, _model, signature) {
       const request = bodies.predict(body, signature);
       return request instanceof Promise ? request.then(decodedFrom) : decodedFrom(request);
@@ -52,6 +26,9 @@ function tfsPredict(bodies: BodyReader): PredictProtocol<'row' | 'column'> {
     refuse: refuseTfs,
   };
 }
+
+const classify = tfsScore('classify');
+const regress = tfsScore('regress');
 
 function usable(selector: TfsSelector): Selector {
   if (selector.kind === 'unconvertible') throw badRequest(`Failed to convert version: ${selector.text} to numeric.`);
@@ -83,10 +60,9 @@ export class TfsRest {
     const { method } = exchange;
     if (method === 'POST' && post !== undefined) {
       const selector = usable(post.selector);
-      if (post.verb !== 'predict') {
-        throw new Refusal('bad_request', `${post.verb} is not served here; use predict.`, { status: 501 });
-      }
-      return this.#options.path.predict(exchange, this.#predict, post.model, selector);
+      const { path } = this.#options;
+      if (post.verb === 'predict') return path.predict(exchange, this.#predict, post.model, selector);
+      return path.predict(exchange, post.verb === 'classify' ? classify : regress, post.model, selector);
     }
     if (method === 'OPTIONS' && /^https?:\/\//i.test(exchange.headers.origin ?? '')) {
       exchange.reply({ status: 200, contentType: 'application/json', body: '' });
@@ -100,23 +76,8 @@ export class TfsRest {
     const selector = usable(asked);
     if (isMetadata) {
       const resolution = this.#options.traffic.resolve(model, selector);
-      if (resolution.kind !== 'ready') throw unresolved(model, selector, resolution);
+      if (resolution.kind !== 'ready') throw unresolvedTfs(model, selector, resolution);
       replyPretty(exchange, metadataOf(resolution.served));
-    } else replyPretty(exchange, statusOf(this.#versions(model, selector)));
-  }
-
-  #versions(model: string, selector: Selector): readonly ServedVersion[] {
-    const served = this.#options.traffic.models.get(model);
-    if (served === undefined) {
-      throw new Refusal('model_not_found', `Could not find any versions of model ${model}`);
-    }
-    if (selector.kind === 'default') return [...served.versions.values()];
-    if (selector.kind === 'alias' && !served.aliases.has(selector.alias)) throw unrecognizedLabel(selector.alias);
-    const number = selector.kind === 'alias' ? served.aliases.get(selector.alias)! : selector.version;
-    const version = served.versions.get(number);
-    if (version === undefined) {
-      throw new Refusal('version_not_found', `Could not find version ${number} of model ${model}`);
-    }
-    return [version];
+    } else replyPretty(exchange, statusOf(versionsAsked(this.#options.traffic, model, selector)));
   }
 }
