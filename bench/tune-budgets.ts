@@ -25,6 +25,7 @@ function prunersFor(min: number, max: number): Readonly<Record<string, () => Pru
   return {
     'full evaluations': () => noPruner(),
     'guarded median': () => rankGuard(medianPruner()),
+    asha: () => asha(rungs),
     'guarded asha': () => rankGuard(asha(rungs)),
     hyperband: () => hyperband(rungs),
   };
