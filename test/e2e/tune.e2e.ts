@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { studyDetailSchema, trialSchema } from '@holdfast/api';
 import { afterAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { runCli, startCli, temporaryFolder } from './holdfast-process.ts';
+import { eventually, HoldfastProcess, runCli, startCli, temporaryFolder } from './holdfast-process.ts';
 
 const folder = temporaryFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -219,4 +220,47 @@ test('another space on resume is refused, and accepted with --evolve where trial
   const breaking = await runCli(...argumentsOf(path), '--evolve');
   expect([breaking.code, breaking.stderr]).toEqual([1, expect.stringContaining('"k" is gone')]);
   expect((await studyIn(path)).trials).toHaveLength(4);
+});
+
+test('through a running Holdfast: a study is tuned over its API, announced live, and its best trial deployed with its parameters', async () => {
+  const onnx = fileURLToPath(new URL('../../packages/holdfast/src/runtime/fixtures/mlp-30-64-1.onnx', import.meta.url));
+  const script = `
+import { copyFileSync } from 'node:fs';
+copyFileSync(${JSON.stringify(onnx)}, process.env.HOLDFAST_TRIAL_DIR + '/model.onnx');
+console.log(JSON.stringify({ loss: Number(process.argv[2]) }));
+`;
+  const path = place(
+    { command: 'node train.mjs {x}', model: 'model.onnx', budget: { trials: 3 } },
+    { 'train.mjs': script },
+  );
+  await using holdfast = await HoldfastProcess.up(['--data', join(path, 'data')]);
+  const control = new AbortController();
+  const heard: string[] = [];
+  const hearing = (async () => {
+    for await (const event of holdfast.control.events(control.signal))
+      if (event.kind === 'study') heard.push(event.study);
+  })().catch(() => {});
+  expect((await runCli(...argumentsOf(path))).code).toBe(0);
+  const detail = await holdfast.control.call('readStudy', { params: { study: 'demo' } });
+  expect(detail.summary).toMatchObject({ state: 'finished', counts: { complete: 3 } });
+  const file = ['--file', join(path, 'holdfast.tune.json'), '--data', join(path, 'data')];
+  const deployed = await runCli('tune', 'deploy', 'best', '--name', 'tuned', ...file);
+  expect([deployed.code, deployed.stdout]).toEqual([0, expect.stringMatching(/is tuned version 1, ready as champion/)]);
+  const version = await holdfast.control.call('readVersion', { params: { model: 'tuned', version: 1 } });
+  const { trials } = await holdfast.control.call('studyTrials', { params: { study: 'demo' } });
+  const best = trials.find(trial => trial.number === detail.best[0]);
+  expect(version.provenance).toMatchObject({
+    study: 'demo',
+    trial: String(best?.number),
+    'parameter.x': String(best?.params.x),
+  });
+  await eventually(async () => (heard.includes('demo') ? true : undefined));
+  control.abort();
+  await hearing;
+  await expect(
+    holdfast.control.call('tellTrial', {
+      params: { study: 'demo', number: 0 },
+      body: { claim: 9, outcome: { kind: 'failed', reason: 'late' } },
+    }),
+  ).rejects.toMatchObject({ code: 'trial_not_held', status: 409 });
 });

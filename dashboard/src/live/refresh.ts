@@ -43,6 +43,8 @@ export function concernsModel(name: string): (event: LiveEvent) => boolean {
         return event.model === name;
       case 'alert':
         return event.alert.model === name;
+      case 'study':
+        return false;
       default:
         return event satisfies never;
     }

@@ -10,3 +10,4 @@ export * from './predictions.ts';
 export { type PredictionQuery, predictionQuerySchema, type RouteName, routes } from './routes.ts';
 export * from './signature.ts';
 export * from './studies.ts';
+export { studyRoutes } from './study-routes.ts';

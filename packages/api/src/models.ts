@@ -115,6 +115,8 @@ export const createVersionSchema = z.strictObject({
   version: versionSchema.optional(),
   /** File name for provenance only. */
   fileName: z.string().max(255).optional(),
+  /** More about where it came from, such as the study and the parameters of the trial that made it. */
+  provenance: z.record(z.string().max(200), z.string().max(2000)).optional(),
   baseline: z
     .strictObject({
       artifact: digestSchema,

@@ -25,6 +25,7 @@ import {
 } from './monitoring.ts';
 import { modelNameSchema } from './names.ts';
 import { exportFormatSchema, predictionRecordSchema } from './predictions.ts';
+import { studyRoutes } from './study-routes.ts';
 
 const rangeSchema = z.object({
   /** Event time, ms since epoch; both ends default to the whole span. */
@@ -189,6 +190,7 @@ export const routes = {
     query: z.object({ model: modelNameSchema.optional(), state: alertStateSchema.optional() }),
     answer: z.array(alertSchema),
   },
+  ...studyRoutes,
   /** Server-sent events: `LiveEvent` objects. */
   events: { method: 'GET', path: '/api/v1/events', scope: 'monitor:read', answer: 'events' },
 } as const;

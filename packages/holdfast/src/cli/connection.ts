@@ -16,7 +16,8 @@ export const connectionHelp = [
 
 const ownerSchema = z.object({ consoleUrl: z.string() });
 
-function urlOfOwner(directory: string): string | undefined {
+/** Address that the owner of a data directory has written there; it need not answer any more. */
+export function urlOfOwner(directory: string): string | undefined {
   try {
     return ownerSchema.parse(JSON.parse(readFileSync(join(directory, 'run', 'owner.json'), 'utf8'))).consoleUrl;
   } catch {
@@ -34,6 +35,6 @@ export function controlUrl(parsed: Parsed, terminal: Terminal): string {
   );
 }
 
-export function connect(parsed: Parsed, terminal: Terminal): HoldfastClient {
-  return new HoldfastClient(controlUrl(parsed, terminal), { timeoutMs: 600_000, actor: userInfo().username });
+export function connect(parsed: Parsed, terminal: Terminal, url = controlUrl(parsed, terminal)): HoldfastClient {
+  return new HoldfastClient(url, { timeoutMs: 600_000, actor: userInfo().username });
 }

@@ -5,6 +5,7 @@ import {
   type Artifact,
   type BaselineFormat,
   type CreateVersion,
+  type CreateVersionResponse,
   type Digest,
   type HoldfastClient,
   type ModelName,
@@ -18,6 +19,8 @@ import {
   flag,
   jsonHelp,
   jsonOption,
+  type Parsed,
+  type Terminal,
   text,
   UsageError,
   wholeNumber,
@@ -52,6 +55,43 @@ export async function uploadFile(client: HoldfastClient, path: string): Promise<
   return client.call('uploadArtifact', { body: await openAsBlob(path) });
 }
 
+/** Options that say what becomes of a file that is deployed. */
+export const publishOptions = {
+  ...sourceOptions,
+  name: { type: 'string' },
+  version: { type: 'string' },
+  baseline: { type: 'string' },
+  'truth-column': { type: 'string' },
+  'time-column': { type: 'string' },
+  task: { type: 'string' },
+  'positive-class': { type: 'string' },
+  threshold: { type: 'string' },
+  alias: { type: 'string' },
+  'no-alias': { type: 'boolean' },
+} as const;
+
+/** Uploads a model file or folder with what the options say, and registers it as a version. */
+export async function publishFile(options: {
+  readonly parsed: Parsed;
+  readonly terminal: Terminal;
+  readonly path: string;
+  readonly model: ModelName;
+  readonly provenance?: Readonly<Record<string, string>>;
+  /** Whether an alias may move to the new version. @default true */
+  readonly movesAlias?: boolean;
+}): Promise<CreateVersionResponse> {
+  const { parsed, terminal, path, model, provenance, movesAlias = true } = options;
+  const client = connect(parsed, terminal);
+  const request = await requestOf(parsed, client, path, terminal.stderr);
+  terminal.stderr(`validating and loading ${model} ...\n`);
+  const body = {
+    ...request,
+    ...(provenance && { provenance: { ...provenance } }),
+    ...(!movesAlias && { alias: null }),
+  };
+  return client.call('createVersion', { params: { model }, body });
+}
+
 export const deployCommand: Command = {
   name: 'deploy',
   usage: 'deploy MODEL --name NAME [options]',
@@ -60,17 +100,7 @@ export const deployCommand: Command = {
   options: {
     ...connectionOptions,
     ...jsonOption,
-    ...sourceOptions,
-    name: { type: 'string' },
-    version: { type: 'string' },
-    baseline: { type: 'string' },
-    'truth-column': { type: 'string' },
-    'time-column': { type: 'string' },
-    task: { type: 'string' },
-    'positive-class': { type: 'string' },
-    threshold: { type: 'string' },
-    alias: { type: 'string' },
-    'no-alias': { type: 'boolean' },
+    ...publishOptions,
   },
   optionHelp: [
     ['--name NAME', 'name of the model (default: from the file name)'],
@@ -93,10 +123,7 @@ export const deployCommand: Command = {
   run: async (parsed, terminal) => {
     const [path = ''] = words(parsed, 'MODEL');
     const model = parseModelName(text(parsed, 'name') ?? modelNameOfFile(path));
-    const client = connect(parsed, terminal);
-    const request = await requestOf(parsed, client, path, terminal.stderr);
-    terminal.stderr(`validating and loading ${model} ...\n`);
-    const { version, created } = await client.call('createVersion', { params: { model }, body: request });
+    const { version, created } = await publishFile({ parsed, terminal, path, model });
     if (flag(parsed, 'json')) terminal.stdout(`${JSON.stringify({ version, created })}\n`);
     else {
       const aliases = version.aliases.length > 0 ? ` as ${version.aliases.join(', ')}` : '';
@@ -108,10 +135,8 @@ export const deployCommand: Command = {
   },
 };
 
-type ParsedDeploy = Parameters<Command['run']>[0];
-
 async function requestOf(
-  parsed: ParsedDeploy,
+  parsed: Parsed,
   client: HoldfastClient,
   path: string,
   progress: (text: string) => void,
@@ -151,7 +176,7 @@ async function requestOf(
   };
 }
 
-function taskOf(parsed: ParsedDeploy): CreateVersion['task'] {
+function taskOf(parsed: Parsed): CreateVersion['task'] {
   const kind = text(parsed, 'task');
   if (kind === undefined) return undefined;
   if (kind !== 'binary' && kind !== 'multiclass' && kind !== 'regression' && kind !== 'none') {

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { createStudySchema, type StudyDetail } from '@holdfast/api';
 import { localJobs } from '../jobs/index.ts';
 import {
@@ -21,9 +20,11 @@ import {
   UsageError,
   wholeNumber,
 } from './command.ts';
+import { publishOptions } from './deploy.ts';
 import { signalled } from './signals.ts';
+import { deployTrial } from './tune-deploy.ts';
 import { formatValue, TuneProgress } from './tune-progress.ts';
-import { dataDirectory, openStudies, tuningHelp, tuningOptions } from './tuning-connection.ts';
+import { openStudies, studyDirectory, tuningHelp, tuningOptions } from './tuning-connection.ts';
 
 /** The definition with what the command line says otherwise. */
 function withOverrides(definition: LoadedDefinition, parsed: Parsed): LoadedDefinition {
@@ -43,11 +44,6 @@ async function openStudy(studies: Studies, definition: LoadedDefinition, evolve:
     for (const params of enqueue) await study.enqueue(params);
   }
   return opened;
-}
-
-/** The folder that holds what the trials of a study leave behind. */
-export function studyDirectory(parsed: Parsed, study: string): string {
-  return join(dataDirectory(parsed), 'tune', study);
 }
 
 async function run(
@@ -121,6 +117,8 @@ export async function describeBest(studies: Studies, detail: StudyDetail): Promi
 }
 
 async function tune(parsed: Parsed, terminal: Terminal): Promise<number> {
+  const [verb] = parsed.positionals;
+  if (verb === 'register' || verb === 'deploy') return deployTrial(parsed, terminal, verb === 'deploy');
   const [file = defaultDefinitionFile, ...more] = parsed.positionals;
   if (more.length > 0) throw new UsageError('expected: FILE');
   const definition = withOverrides(await loadDefinition(file), parsed);
@@ -137,11 +135,15 @@ async function tune(parsed: Parsed, terminal: Terminal): Promise<number> {
 
 export const tuneCommand: Command = {
   name: 'tune',
-  usage: `tune [FILE] [options]`,
+  usage: 'tune [FILE] [options] | tune register|deploy [best|TRIAL] [options]',
   summary: 'Search the best parameters of a command or function; run it again to go on.',
   options: {
     ...tuningOptions,
     ...jsonOption,
+    ...publishOptions,
+    study: { type: 'string' },
+    file: { type: 'string' },
+    model: { type: 'string' },
     trials: { type: 'string' },
     concurrency: { type: 'string' },
     evolve: { type: 'boolean' },
@@ -151,6 +153,12 @@ export const tuneCommand: Command = {
     ['--trials N', 'trials in all, instead of what the definition says'],
     ['--concurrency N', 'trials at once, instead of what the definition says'],
     ['--evolve', 'accept a space with added choices, other ranges or new parameters with a default'],
+    ['register [best|TRIAL]', 'make the model file of a trial a version, with its parameters as provenance'],
+    ['deploy [best|TRIAL]', 'the same, and move the champion (or --alias) to it; takes the options of deploy'],
+    ['--study NAME', 'the study to register from (default: that of the definition)'],
+    ['--file FILE', `the definition to register from (default ${defaultDefinitionFile})`],
+    ['--model FILE', 'the model file in the directory of the trial (default: `model` of the definition)'],
+    ['--name NAME', 'name of the model (default: that of the study)'],
     ...tuningHelp,
     jsonHelp,
   ],

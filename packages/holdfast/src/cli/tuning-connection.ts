@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fault } from '@holdfast/api';
-import { openTuning, type Studies } from '../tuning/index.ts';
+import { apiStudies, openTuning, type Studies } from '../tuning/index.ts';
 import { type Parsed, type Terminal, text, UsageError } from './command.ts';
-import { connectionHelp, connectionOptions } from './connection.ts';
+import { connect, connectionHelp, connectionOptions, urlOfOwner } from './connection.ts';
 
 export const tuningOptions = { ...connectionOptions, database: { type: 'string' } } as const;
 export const tuningHelp = [
@@ -12,9 +12,30 @@ export const tuningHelp = [
   ['--database DB', 'open this database itself, a file or postgres:// address (default: tune.db of --data)'],
 ] as const;
 
-/** The data directory; studies keep the files of their trials below it. */
-export function dataDirectory(parsed: Parsed): string {
+function dataDirectory(parsed: Parsed): string {
   return resolve(text(parsed, 'data') ?? './.holdfast');
+}
+
+/** The folder that holds what the trials of a study leave behind. */
+export function studyDirectory(parsed: Parsed, study: string): string {
+  return join(dataDirectory(parsed), 'tune', study);
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(2000) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** A running Holdfast: the one that is named, or the one that has the data directory and answers. */
+async function runningUrl(parsed: Parsed, terminal: Terminal): Promise<string | undefined> {
+  if (text(parsed, 'database') !== undefined) return undefined;
+  const named = text(parsed, 'server') ?? terminal.environment.HOLDFAST_SERVER;
+  if (named !== undefined) return named;
+  const owner = urlOfOwner(dataDirectory(parsed));
+  return owner !== undefined && (await answers(owner)) ? owner : undefined;
 }
 
 function databasePath(parsed: Parsed): string {
@@ -26,15 +47,20 @@ function databasePath(parsed: Parsed): string {
 }
 
 /**
- * The studies that a command works on: of a database it opens itself.
+ * The studies that a command works on: those of a running Holdfast, or else of a database that it opens itself.
  *
  * @param mayCreate whether a database that is not there is created
  */
 export async function openStudies(
   parsed: Parsed,
-  _terminal: Terminal,
+  terminal: Terminal,
   mayCreate: boolean,
-): Promise<{ readonly studies: Studies; readonly place: string } & AsyncDisposable> {
+): Promise<{ readonly studies: Studies } & AsyncDisposable> {
+  const url = await runningUrl(parsed, terminal);
+  if (url !== undefined) {
+    const studies = apiStudies(connect(parsed, terminal, url));
+    return { studies, [Symbol.asyncDispose]: async () => {} };
+  }
   const path = databasePath(parsed);
   const isFile = !path.startsWith('postgres');
   if (isFile && !existsSync(path)) {
@@ -44,7 +70,6 @@ export async function openStudies(
   const opened = await openTuning(path, Date.now);
   return {
     studies: opened.studies,
-    place: path.replace(/\/\/[^@/]*@/, '//'),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }

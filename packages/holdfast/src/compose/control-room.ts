@@ -18,6 +18,7 @@ import type { MonitoringReader, MonitoringSummary } from '../monitoring/index.ts
 import type { PredictionStore } from '../predlog/index.ts';
 import type { BlobStore, RegisteredVersion, Registry } from '../registry/index.ts';
 import { type Deployments, describeVersion, type Fleet, type Publisher } from '../rollout/index.ts';
+import type { Studies } from '../tuning/index.ts';
 import { checkTargets } from './check-targets.ts';
 import type { ControlMetrics } from './control-metrics.ts';
 import type { EventBus } from './event-bus.ts';
@@ -32,6 +33,7 @@ export interface ControlRoomOptions {
   readonly reader: MonitoringReader;
   readonly predictions: PredictionStore;
   readonly alerts: AlertBook;
+  readonly studies: Studies;
   readonly meter: LiveTrafficMeter;
   readonly bus: EventBus;
   readonly processes: () => ProcessStatus[];
@@ -112,6 +114,10 @@ export class ControlRoom implements ControlServices {
       span: await reader.span(name),
       clock: await reader.clock(name),
     };
+  }
+
+  get studies(): Studies {
+    return this.#rooms.studies;
   }
 
   version: ControlServices['version'] = (model, version) => this.#rooms.publisher.describe(model, version);

@@ -17,6 +17,7 @@ import type { LiveTrafficMeter } from './live-traffic.ts';
 import { productVersion } from './product-version.ts';
 import type { ConfigOf, ServingPart } from './serving-part.ts';
 import { startWatch } from './start-processes.ts';
+import { startStudies } from './studies.ts';
 import { residentBytesOf } from './supervised-child.ts';
 import type { WatchedVersion } from './watch-messages.ts';
 
@@ -89,6 +90,7 @@ export async function startLeadingPart(options: LeadingPartOptions): Promise<Lea
     recording: () => meter.recording(),
     firing: () => alerting.list({ state: 'firing' }),
   });
+  const tuning = stack.use(await startStudies({ root: directory.root, bus, log }));
   const gateways = await serving.gateways();
   const processes = (): ProcessStatus[] => [
     {
@@ -112,6 +114,7 @@ export async function startLeadingPart(options: LeadingPartOptions): Promise<Lea
     reader,
     predictions,
     alerts: alerting,
+    studies: tuning.studies,
     meter,
     bus,
     processes,

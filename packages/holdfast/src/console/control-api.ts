@@ -8,6 +8,8 @@ import { type Log, prometheusContentType } from '../telemetry/index.ts';
 import type { ControlServices } from './control-services.ts';
 import { streamEvents } from './live-stream.ts';
 import { guardOrigin } from './origin-guard.ts';
+import { parse } from './parse-request.ts';
+import { studyHandlers } from './study-handlers.ts';
 
 export interface ControlApiOptions {
   readonly host: string;
@@ -35,18 +37,6 @@ const exportContentType = {
   jsonl: 'application/x-ndjson',
   parquet: 'application/vnd.apache.parquet',
 };
-
-function sentenceOf(error: z.ZodError): string {
-  return error.issues
-    .map(issue => `${issue.path.length > 0 ? `${issue.path.join('.')}: ` : ''}${issue.message}`)
-    .join('; ');
-}
-
-function parse<S extends z.ZodType>(schema: S, raw: unknown): z.output<S> {
-  const result = schema.safeParse(raw);
-  if (!result.success) throw fault('bad_request', sentenceOf(result.error));
-  return result.data;
-}
 
 function param(request: FastifyRequest, name: string): string {
   return paramsSchema.parse(request.params)[name] ?? '';
@@ -136,6 +126,7 @@ function handlersOf(services: ControlServices): Record<RouteName, Handler> {
       return createReadStream(file.path);
     },
     alerts: request => services.alerts(parse(routes.alerts.query, request.query)),
+    ...studyHandlers(services.studies),
     events: async (_, reply) => {
       reply.hijack();
       for (const [name, value] of Object.entries(reply.getHeaders()))

@@ -26,6 +26,7 @@ import type {
 } from '@holdfast/api';
 import type { z } from 'zod';
 import type { Change } from '../registry/index.ts';
+import type { Studies } from '../tuning/index.ts';
 
 export interface TimeRange {
   readonly fromMs?: number | undefined;
@@ -41,6 +42,7 @@ export interface PredictionFilter extends TimeRange {
 
 /** All that the control API can do; the composition root wires it to the rooms behind. */
 export interface ControlServices {
+  readonly studies: Studies;
   status(): Promise<Status>;
   summaries(): Promise<ModelSummary[]>;
   model(model: ModelName): Promise<ModelDetail>;

@@ -143,6 +143,7 @@ export class Publisher {
         bytes: prepared.bytes,
         signature,
         provenance: {
+          ...request.provenance,
           ...validated.facts,
           ...(request.fileName !== undefined && { file: request.fileName }),
           source: source.digest,
