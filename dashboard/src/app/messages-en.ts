@@ -1,3 +1,5 @@
+import { studyEn } from './messages-study-en.ts';
+
 /** Picks the plural form of a count for English. */
 function plural(count: number, one: string, other: string): string {
   return new Intl.PluralRules('en').select(count) === 'one' ? one : other;
@@ -16,6 +18,7 @@ const metricNames: Readonly<Record<string, string>> = {
 
 /** Every text of the page in English; the other languages have the same keys. */
 export const en = {
+  study: studyEn,
   skipToContent: 'Skip to content',
   navigation: 'Main',
   fleet: 'Fleet',

@@ -1,4 +1,5 @@
 import type { Messages } from './messages.ts';
+import { studyZh } from './messages-study-zh.ts';
 
 const metricNames: Readonly<Record<string, string>> = {
   roc_auc: 'ROC AUC',
@@ -13,6 +14,7 @@ const metricNames: Readonly<Record<string, string>> = {
 
 /** Every text of the page in simplified Chinese. */
 export const zh: Messages = {
+  study: studyZh,
   skipToContent: '跳到正文',
   navigation: '主导航',
   fleet: '模型总览',

@@ -11,6 +11,9 @@ test.each([
   ['/models/%E0%A4', { page: 'lost' }],
   ['/models', { page: 'lost' }],
   ['/models/a/b', { page: 'lost' }],
+  ['/studies', { page: 'studies' }],
+  ['/studies/two-moons', { page: 'study', name: 'two-moons' }],
+  ['/studies/a/b', { page: 'lost' }],
   ['/nothing', { page: 'lost' }],
 ])('%s leads to %j', (path, route) => {
   expect(routeOf(path)).toEqual(route);

@@ -5,15 +5,18 @@ export type Route =
   | { readonly page: 'fleet' }
   | { readonly page: 'model'; readonly name: string }
   | { readonly page: 'alerts' }
+  | { readonly page: 'studies' }
+  | { readonly page: 'study'; readonly name: string }
   | { readonly page: 'lost' };
 
 export function routeOf(pathname: string): Route {
   const parts = pathname.split('/').filter(part => part !== '');
   if (parts.length === 0) return { page: 'fleet' };
   if (parts.length === 1 && parts[0] === 'alerts') return { page: 'alerts' };
-  if (parts.length === 2 && parts[0] === 'models') {
+  if (parts.length === 1 && parts[0] === 'studies') return { page: 'studies' };
+  if (parts.length === 2 && (parts[0] === 'models' || parts[0] === 'studies')) {
     try {
-      return { page: 'model', name: decodeURIComponent(parts[1]!) };
+      return { page: parts[0] === 'models' ? 'model' : 'study', name: decodeURIComponent(parts[1]!) };
     } catch {
       return { page: 'lost' };
     }
@@ -23,6 +26,10 @@ export function routeOf(pathname: string): Route {
 
 export function modelPath(name: string): string {
   return `/models/${encodeURIComponent(name)}`;
+}
+
+export function studyPath(name: string): string {
+  return `/studies/${encodeURIComponent(name)}`;
 }
 
 interface Place {

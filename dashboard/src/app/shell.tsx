@@ -4,6 +4,8 @@ import { connection, fleet } from '../live/live-feed.ts';
 import { AlertsPage } from '../pages/alerts/alerts-page.tsx';
 import { FleetPage } from '../pages/fleet/fleet-page.tsx';
 import { ModelPage } from '../pages/model/model-page.tsx';
+import { StudiesPage } from '../pages/studies/studies-page.tsx';
+import { StudyPage } from '../pages/study/study-page.tsx';
 import { chooseLanguage, format, language, messages } from './language.ts';
 import { place, type Route, routeOf } from './router.ts';
 import { chooseTheme, nextTheme, theme } from './theme.ts';
@@ -64,6 +66,9 @@ function Header({ route }: { readonly route: Route }) {
           <Link to="/" isCurrent={route.page === 'fleet'}>
             {m.fleet}
           </Link>
+          <Link to="/studies" isCurrent={route.page === 'studies' || route.page === 'study'}>
+            {m.study.studies}
+          </Link>
           <Link to="/alerts" isCurrent={route.page === 'alerts'}>
             {m.alerts}
             {firing > 0 && (
@@ -101,6 +106,10 @@ function Page({ route }: { readonly route: Route }) {
       return <ModelPage key={route.name} name={route.name} />;
     case 'alerts':
       return <AlertsPage />;
+    case 'studies':
+      return <StudiesPage />;
+    case 'study':
+      return <StudyPage key={route.name} name={route.name} />;
     case 'lost':
       return <Lost />;
     default:
@@ -110,8 +119,8 @@ function Page({ route }: { readonly route: Route }) {
 
 function titleOf(route: Route): string {
   const m = messages.value;
-  const names = { fleet: m.fleetTitle, alerts: m.alertsTitle, lost: m.lost };
-  return `${route.page === 'model' ? route.name : names[route.page]} · Holdfast`;
+  const names = { fleet: m.fleetTitle, alerts: m.alertsTitle, studies: m.study.studies, lost: m.lost };
+  return `${'name' in route ? route.name : names[route.page]} · Holdfast`;
 }
 
 /** The frame around every page. */

@@ -1,4 +1,4 @@
-import type { Alert, ModelSummary, Outcome, VersionState } from '@holdfast/api';
+import type { Alert, ModelSummary, Outcome, StudyState, TrialPhase, VersionState } from '@holdfast/api';
 import type { Tone } from './badge.tsx';
 
 export const watchTone: Readonly<Record<ModelSummary['drift'], Tone>> = {
@@ -23,3 +23,20 @@ export function alertTone(alert: Alert): Tone {
   if (alert.state === 'pending') return 'warn';
   return 'bad';
 }
+
+export const studyTone: Readonly<Record<StudyState, Tone>> = {
+  waiting: 'quiet',
+  running: 'good',
+  stopped: 'warn',
+  finished: 'good',
+};
+
+export const trialTone: Readonly<Record<TrialPhase, Tone>> = {
+  waiting: 'quiet',
+  running: 'warn',
+  paused: 'quiet',
+  complete: 'good',
+  pruned: 'quiet',
+  failed: 'bad',
+  lost: 'bad',
+};
