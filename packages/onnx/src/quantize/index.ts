@@ -1,0 +1,4 @@
+export { quantizeDynamic } from './quantize-dynamic.ts';
+export { type ActivationRanges, calibrate, quantizeStatic } from './quantize-static.ts';
+export { quantizeWeights } from './quantize-weights.ts';
+export { toFloat32 } from './single-precision.ts';

@@ -1,0 +1,108 @@
+import { expect, test } from 'vitest';
+import { type NamedTensor, plainElements } from '../convert/verify/tensor.ts';
+import { buildModel, buildNode, buildTensor, buildValueInfo } from '../model/build.ts';
+import { readModel } from '../model/read-model.ts';
+import { writeModel } from '../model/write-model.ts';
+import { testRuntime } from '../testing/run-model.ts';
+import { calibrate, quantizeDynamic, quantizeStatic, quantizeWeights, toFloat32 } from './index.ts';
+import { roundedDown } from './single-precision.ts';
+
+/** Values in [-1, 1] that repeat nothing, the same in every run. */
+const wave = (count: number, step: number): number[] =>
+  Array.from({ length: count }, (_, i) => Math.sin((i + 1) * step));
+
+/** A transposed Gemm with bias, a ReLU and a MatMul: 16 -> 32 -> 4. */
+const network = (type: 'float' | 'double'): Uint8Array =>
+  writeModel(
+    buildModel({
+      nodes: [
+        buildNode('Gemm', ['x', 'w1', 'b1'], ['h'], { attributes: { transB: 1n } }),
+        buildNode('Relu', ['h'], ['r']),
+        buildNode('MatMul', ['r', 'w2'], ['y']),
+      ],
+      initializers: [
+        buildTensor('w1', type, [32, 16], wave(512, 0.7)),
+        buildTensor('b1', type, [32], wave(32, 1.3)),
+        buildTensor('w2', type, [32, 4], wave(128, 0.9)),
+      ],
+      inputs: [buildValueInfo('x', type, ['batch', 16])],
+      outputs: [buildValueInfo('y', type, ['batch', 4])],
+    }),
+  );
+
+const convolution = writeModel(
+  buildModel({
+    nodes: [buildNode('Conv', ['x', 'w'], ['y'], { attributes: { pads: [1n, 1n, 1n, 1n] } })],
+    initializers: [buildTensor('w', 'float', [8, 3, 3, 3], wave(216, 0.3))],
+    inputs: [buildValueInfo('x', 'float', ['batch', 3, 6, 6])],
+    outputs: [buildValueInfo('y', 'float', ['batch', 8, 6, 6])],
+  }),
+);
+
+const floats = (shape: readonly number[]): NamedTensor => ({
+  name: 'x',
+  datatype: 'FP32',
+  shape,
+  data: Float32Array.from(
+    wave(
+      shape.reduce((product, size) => product * size, 1),
+      0.11,
+    ),
+  ),
+});
+
+/** Largest difference from the original, relative to the largest output. */
+async function change(original: Uint8Array, edited: Uint8Array, input: NamedTensor): Promise<number> {
+  const run = await testRuntime();
+  const answer = async (model: Uint8Array): Promise<number[]> =>
+    plainElements((await run(model, [input]))[0]!).map(Number);
+  const [before, after] = [await answer(original), await answer(edited)];
+  const largest = Math.max(...before.map(Math.abs));
+  return Math.max(...before.map((value, i) => Math.abs(value - after[i]!))) / largest;
+}
+
+test.each([
+  ['a network', network('float'), floats([5, 16])],
+  ['a convolution', convolution, floats([2, 3, 6, 6])],
+])('int8 weights of %s change answers by less than 1 % and take a quarter of the space', async (_, model, input) => {
+  const edited = quantizeWeights(model);
+  expect(await change(model, edited, input)).toBeLessThan(0.01);
+  const stored = (bytes: Uint8Array): number =>
+    readModel(bytes).graph.initializers.reduce((sum, tensor) => sum + (tensor.rawData?.length ?? 0), 0);
+  expect(stored(edited) / stored(model)).toBeLessThan(0.4);
+});
+
+test('dynamic int8 multiplies in integers and changes answers by less than 2 %', async () => {
+  const model = network('float');
+  const edited = quantizeDynamic(model);
+  expect(readModel(edited).graph.nodes.filter(node => node.opType === 'MatMulInteger')).toHaveLength(2);
+  expect(await change(model, edited, floats([5, 16]))).toBeLessThan(0.02);
+});
+
+test.each([
+  ['a network', network('float'), floats([5, 16])],
+  ['a convolution', convolution, floats([2, 3, 6, 6])],
+])('static int8 of %s calibrated on its inputs changes answers by less than 2 %', async (_, model, input) => {
+  const ranges = await calibrate(model, [[input]], await testRuntime());
+  expect(await change(model, quantizeStatic(model, ranges), input)).toBeLessThan(0.02);
+});
+
+test('a float64 graph has nothing to quantize until it is made float32', async () => {
+  const model = network('double');
+  expect(() => quantizeWeights(model)).toThrow(/--float32/);
+  const single = toFloat32(model);
+  expect(await change(network('float'), single, floats([5, 16]))).toBeLessThan(1e-6);
+  expect(quantizeWeights(single).length).toBeLessThan(single.length);
+  expect(() => toFloat32(single)).toThrow(/already/);
+});
+
+test.each([0.1, -0.1, 1, 3.0000000001, -3.0000000001, 1e-50, -1e-50, 0])(
+  'a float32 number is below or at %d exactly when it is below or at the rounded threshold',
+  threshold => {
+    const rounded = roundedDown(threshold);
+    expect(Math.fround(rounded)).toBe(rounded);
+    expect(rounded).toBeLessThanOrEqual(threshold);
+    for (const x of [Math.fround(threshold), rounded, rounded + Math.abs(rounded) * 2 ** -23, 0].map(Math.fround))
+      expect(x <= threshold).toBe(x <= rounded);
+  },
+);
