@@ -102,3 +102,24 @@ test('the files of a folder are deployed as one model, and the same folder again
   expect(JSON.parse(first.stdout)).toMatchObject({ created: true, version: { model: 'folder-model', state: 'ready' } });
   expect(JSON.parse((await deploy()).stdout)).toMatchObject({ created: false });
 });
+
+test('a second model that does not take what the first gives is refused with both named', async () => {
+  const output = join(folder.path, 'pipeline.onnx');
+  const { code, stderr } = await runCli('convert', source, source, '-o', output);
+  expect(code).toBe(1);
+  expect(stderr).toContain('gives 1 columns, but the next takes 2 in "X"');
+  expect(existsSync(output)).toBe(false);
+});
+
+test('a change of the graph is measured and printed, and refused above --max-loss', async () => {
+  const output = join(folder.path, 'single.onnx');
+  const table = join(folder.path, 'rows.csv');
+  writeFileSync(table, 'a,b\n0.5,0\n0.6,-2\n0.6,0\n');
+  const done = await runCli('convert', source, '-o', output, '--float32', '--data', table);
+  expect({ code: done.code, stderr: done.stderr }).toMatchObject({ code: 0 });
+  expect(done.stdout).toMatch(/float32 .* 0\.00 %/);
+  expect(inspectModel(readFileSync(output)).signature.inputs[0]?.dtype).toBe('FP32');
+  const refused = await runCli('convert', source, '-o', join(folder.path, 'q.onnx'), '--quantize', 'int8-weights');
+  expect(refused).toMatchObject({ code: 1 });
+  expect(refused.stderr).toContain('no float32 weights');
+});

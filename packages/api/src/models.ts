@@ -171,6 +171,23 @@ export const conversionResultSchema = z.object({
     bar: z.number().optional(),
     consistency: z.string(),
   }),
+  /** What was done to the graph after it was checked: precision, quantization, optimisation. */
+  changes: z
+    .array(
+      z.object({
+        what: z.string(),
+        bytesBefore: z.number(),
+        bytesAfter: z.number(),
+        /** Median time of one run on this machine, ms. */
+        msBefore: z.number(),
+        msAfter: z.number(),
+        /** Largest change of a number relative to the largest output, or the share of rows whose label changed. */
+        loss: z.number(),
+        /** The data it was measured on. */
+        measuredOn: z.string(),
+      }),
+    )
+    .readonly(),
   modelBytes: z.number(),
   elapsedMs: z.number(),
 });

@@ -36,6 +36,13 @@ export function renderConversion(result: ConversionResult, target?: string): str
     ...report.inputs.map(tensor => ['input', tensor.name, tensor.dtype, shapeOf(tensor)]),
     ...report.outputs.map(tensor => ['output', tensor.name, tensor.dtype, shapeOf(tensor)]),
   ];
+  const changes = result.changes.map(change => [
+    change.what,
+    `${formatBytes(change.bytesBefore)} -> ${formatBytes(change.bytesAfter)}`,
+    `${change.msBefore.toFixed(3)} -> ${change.msAfter.toFixed(3)}`,
+    `${(100 * change.loss).toPrecision(3)} %`,
+    change.measuredOn,
+  ]);
   const facts = [
     [
       target === undefined ? 'size' : 'written',
@@ -48,5 +55,7 @@ export function renderConversion(result: ConversionResult, target?: string): str
     ...report.notes.map(note => ['note', note]),
   ];
   const lines = facts.map(([key = '', value = '']) => `${key.padEnd(8)} ${value.replace(/[\p{Cc}\p{Cf}]/gu, '�')}`);
-  return `${lines.join('\n')}\n\n${renderTable(['', 'NAME', 'DTYPE', 'SHAPE'], tensors)}`;
+  const changed =
+    changes.length === 0 ? '' : `\n${renderTable(['CHANGED', 'SIZE', 'MS PER RUN', 'LOSS', 'MEASURED ON'], changes)}`;
+  return `${lines.join('\n')}\n\n${renderTable(['', 'NAME', 'DTYPE', 'SHAPE'], tensors)}${changed}`;
 }

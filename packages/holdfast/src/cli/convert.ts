@@ -1,7 +1,13 @@
 import { existsSync } from 'node:fs';
 import { copyFile, rename, rm } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
-import { type ConversionResult, convertModel, sourceFilesOf } from '../conversion/index.ts';
+import {
+  type ChangeRequest,
+  type ConversionResult,
+  convertModel,
+  quantizeModes,
+  sourceFilesOf,
+} from '../conversion/index.ts';
 import {
   type Command,
   exitCodes,
@@ -28,6 +34,36 @@ function targetOf(parsed: Parsed, source: string): string {
   return target;
 }
 
+/** @throws UsageError for a mode that does not exist, or static quantization without data */
+function changeOf(parsed: Parsed): ChangeRequest | undefined {
+  const mode = text(parsed, 'quantize');
+  const quantize = quantizeModes.find(known => known === mode);
+  if (mode !== undefined && quantize === undefined)
+    throw new UsageError(`--quantize is ${quantizeModes.join(', ')}, not "${mode}"`);
+  const calibration = text(parsed, 'calibration');
+  if (quantize === 'int8-static' && calibration === undefined)
+    throw new UsageError('--quantize int8-static needs --calibration FILE with typical inputs');
+  const float32 = flag(parsed, 'float32');
+  const optimize = flag(parsed, 'optimize');
+  const maxLoss = Number(text(parsed, 'max-loss') ?? 0.05);
+  if (!(maxLoss >= 0)) throw new UsageError('--max-loss takes a number of at least 0, such as 0.01');
+  if (!float32 && !optimize && quantize === undefined) return undefined;
+  const data = text(parsed, 'data');
+  return {
+    float32,
+    optimize,
+    maxLoss,
+    ...(quantize !== undefined && { quantize }),
+    ...(calibration !== undefined && { calibration: existingFile(calibration) }),
+    ...(data !== undefined && { data: existingFile(data) }),
+  };
+}
+
+function existingFile(path: string): string {
+  if (!existsSync(path)) throw new UsageError(`there is no file ${path}`);
+  return resolve(path);
+}
+
 /** Puts a finished file in place in one step, so that nobody ever sees half of it. */
 async function place(from: string, target: string): Promise<void> {
   const partial = join(resolve(target, '..'), `.${basename(target)}.${process.pid}.partial`);
@@ -41,8 +77,9 @@ async function place(from: string, target: string): Promise<void> {
 
 export const convertCommand: Command = {
   name: 'convert',
-  usage: 'convert PATH [-o model.onnx] [options]',
-  summary: 'Convert a model file or folder of another framework to ONNX, check it against its source, and report.',
+  usage: 'convert PATH... [-o model.onnx] [options]',
+  summary:
+    'Convert model files or folders of other frameworks to ONNX, check them against their source, and report. Several become one pipeline.',
   options: {
     ...jsonOption,
     ...sourceOptions,
@@ -50,26 +87,41 @@ export const convertCommand: Command = {
     name: { type: 'string' },
     force: { type: 'boolean' },
     timeout: { type: 'string' },
+    float32: { type: 'boolean' },
+    quantize: { type: 'string' },
+    calibration: { type: 'string' },
+    optimize: { type: 'boolean' },
+    data: { type: 'string' },
+    'max-loss': { type: 'string' },
   },
   optionHelp: [
     ['-o, --output FILE', 'ONNX file to write (default: named after the source, in this folder)'],
     ['--force', 'overwrite that file when it exists'],
     ['--name NAME', 'name of the graph inside the file'],
     ...sourceHelp,
+    ['--float32', 'compute in float32 what the source computes in float64'],
+    ['--quantize MODE', 'int8-weights, int8-dynamic, or int8-static with --calibration'],
+    ['--calibration FILE', 'typical inputs for int8-static: .csv, or .jsonl with one inference request per line'],
+    ['--optimize', "write the graph as ONNX Runtime's portable optimisations leave it"],
+    ['--data FILE', 'inputs to measure the change of answers on (default: random ones); .csv or .jsonl'],
+    ['--max-loss SHARE', 'largest change of answers by these options; more is refused (default 0.05)'],
     ['--timeout SECONDS', 'longest time for the whole conversion (default 600)'],
     jsonHelp,
   ],
   run: async (parsed, terminal) => {
-    const [path, ...more] = parsed.positionals;
-    if (path === undefined || more.length > 0) throw new UsageError('expected: PATH, one model file or folder');
-    const target = targetOf(parsed, path);
+    const paths = parsed.positionals;
+    const last = paths.at(-1);
+    if (last === undefined) throw new UsageError('expected: PATH..., model files or folders');
+    const change = changeOf(parsed);
+    const target = targetOf(parsed, last);
     const name = text(parsed, 'name');
-    const files = await sourceFilesOf(path);
+    const sources = await Promise.all(paths.map(sourceFilesOf));
     const cancel = new AbortController();
     const onInterrupt = (): void => cancel.abort();
     process.once('SIGINT', onInterrupt);
     try {
-      await using converted = await convertModel(files, {
+      await using converted = await convertModel(sources, {
+        change,
         convert: { ...sourceChoiceOf(parsed), ...(name !== undefined && { name }) },
         timeoutMs: (wholeNumber(parsed, 'timeout', 1, 86_400) ?? 600) * 1000,
         signal: cancel.signal,

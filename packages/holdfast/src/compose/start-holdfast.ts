@@ -75,7 +75,7 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
     blobs,
     fleet: serving.fleet,
     convert: (files, convert) =>
-      convertModel(files, {
+      convertModel([files], {
         convert,
         timeoutMs: config.limits.conversionTimeout,
         memoryBytes: config.limits.conversionMemoryBytes,

@@ -1,8 +1,16 @@
-// Entry of a conversion process: reads the files of one source, converts and checks them, writes the ONNX file, ends.
+// Entry of a conversion process: reads the files of each source, converts and checks them, writes the ONNX file, ends.
 import { readFile, writeFile } from 'node:fs/promises';
-import { OnnxError } from '@holdfast/onnx';
-import { convert, verifyConversion } from '@holdfast/onnx/convert';
+import { inspectModel, OnnxError } from '@holdfast/onnx';
+import {
+  type Conversion,
+  compose,
+  convert,
+  type Verification,
+  verifyConversion,
+  verifyPipeline,
+} from '@holdfast/onnx/convert';
 import { guardAgainstOrphanhood, reasonOf } from '../runtime/index.ts';
+import { changeModel } from './change-model.ts';
 import type { ConversionResult, FromConverter, ToConverter } from './conversion-messages.ts';
 import { ModelRunner } from './model-runner.ts';
 
@@ -10,28 +18,48 @@ function tell(message: FromConverter): void {
   if (process.connected) process.send?.(message);
 }
 
-async function convertOne(request: ToConverter): Promise<ConversionResult> {
+async function convertAll(request: ToConverter): Promise<ConversionResult> {
   const began = performance.now();
-  const { options } = request;
-  tell({ kind: 'phase', phase: 'reading' });
-  const files = await Promise.all(
-    request.files.map(async ({ name, path }) => ({ name, bytes: new Uint8Array(await readFile(path)) })),
-  );
-  tell({ kind: 'phase', phase: 'converting' });
-  const conversion = await convert(files, options);
-  tell({ kind: 'phase', phase: 'checking against the source' });
   const runner = new ModelRunner(request.workFolder);
-  const verification = await verifyConversion(files, conversion, {
-    run: runner.run,
-    ...(options.rounds !== undefined && { rounds: options.rounds }),
-  });
-  await writeFile(request.outputPath, conversion.model);
+  const stages: Conversion[] = [];
+  const verifications: Verification[] = [];
+  for (const [i, source] of request.sources.entries()) {
+    const which = request.sources.length > 1 ? ` (${i + 1} of ${request.sources.length})` : '';
+    tell({ kind: 'phase', phase: `reading${which}` });
+    const files = await Promise.all(
+      source.map(async ({ name, path }) => ({ name, bytes: new Uint8Array(await readFile(path)) })),
+    );
+    tell({ kind: 'phase', phase: `converting${which}` });
+    const conversion = await convert(files, request.options);
+    tell({ kind: 'phase', phase: `checking against the source${which}` });
+    const { rounds } = request.options;
+    verifications.push(
+      await verifyConversion(files, conversion, { run: runner.run, ...(rounds !== undefined && { rounds }) }),
+    );
+    stages.push(conversion);
+  }
+  const { model, report } = compose(stages);
+  const verification =
+    stages.length === 1 ? verifications[0]! : await verifyPipeline(stages, model, verifications, runner.run);
+  if (request.change !== undefined) tell({ kind: 'phase', phase: 'changing the graph and measuring' });
+  const changed =
+    request.change === undefined
+      ? { model, changes: [] }
+      : await changeModel(model, request.change, { runner, workFolder: request.workFolder });
+  await writeFile(request.outputPath, changed.model);
   return {
-    report: conversion.report,
+    report: changed.model === model ? report : { ...report, ...tensorsOf(changed.model) },
     verification,
-    modelBytes: conversion.model.length,
+    changes: changed.changes,
+    modelBytes: changed.model.length,
     elapsedMs: performance.now() - began,
   };
+}
+
+function tensorsOf(model: Uint8Array): Pick<ConversionResult['report'], 'inputs' | 'outputs'> {
+  const { inputs, outputs } = inspectModel(model).signature;
+  const plain = ({ name, dtype, shape }: (typeof inputs)[number]) => ({ name, dtype, shape });
+  return { inputs: inputs.map(plain), outputs: outputs.map(plain) };
 }
 
 function whyOf(error: unknown): string {
@@ -43,7 +71,7 @@ guardAgainstOrphanhood(0);
 process.on('disconnect', () => process.exit());
 process.on('SIGINT', () => {});
 process.once('message', (message: ToConverter) => {
-  convertOne(message)
+  convertAll(message)
     .then(
       result => tell({ kind: 'done', result }),
       (error: unknown) => tell({ kind: 'refused', why: whyOf(error) }),

@@ -4,10 +4,12 @@ import { join, resolve } from 'node:path';
 import { fault } from '@holdfast/api';
 import type { ConvertOptions } from '@holdfast/onnx/convert';
 import { type ChildEnd, describeEnd, startChild } from '../runtime/index.ts';
-import type { ConversionResult, FromConverter, SourcePath, ToConverter } from './conversion-messages.ts';
+import type { ChangeRequest, ConversionResult, FromConverter, SourcePath, ToConverter } from './conversion-messages.ts';
 
 export interface ConvertModelOptions {
   readonly convert?: ConvertOptions;
+  /** What to do with the graph once it is checked. */
+  readonly change?: ChangeRequest | undefined;
   /** Time for reading, converting and checking together, in ms. @default 300000 */
   readonly timeoutMs?: number;
   /** Memory that the conversion may take, in bytes, where the system has `prlimit`; no limit when absent. */
@@ -26,12 +28,12 @@ export interface ConvertedModel extends AsyncDisposable {
 const defaultTimeoutMs = 300_000;
 
 /**
- * Converts the files of one model in a child process of its own, under time and memory limits, and checks the result
+ * Converts the files of one model, or of several that become one pipeline, in a child process of its own, under time and memory limits, and checks the result
  * there: neither a hostile file nor a crash of native code can harm this process.
  * @throws Fault `model_rejected` with the reason; the signal's reason when aborted
  */
 export async function convertModel(
-  files: readonly SourcePath[],
+  sources: readonly (readonly SourcePath[])[],
   options: ConvertModelOptions = {},
 ): Promise<ConvertedModel> {
   options.signal?.throwIfAborted();
@@ -41,9 +43,16 @@ export async function convertModel(
     const workFolder = join(folder, 'work');
     await mkdir(workFolder);
     const outputPath = join(folder, 'model.onnx');
-    const absolute = files.map(({ name, path }) => ({ name, path: resolve(path) }));
+    const absolute = sources.map(files => files.map(({ name, path }) => ({ name, path: resolve(path) })));
     const result = await runConverter(
-      { kind: 'convert', files: absolute, options: options.convert ?? {}, outputPath, workFolder },
+      {
+        kind: 'convert',
+        sources: absolute,
+        options: options.convert ?? {},
+        change: options.change,
+        outputPath,
+        workFolder,
+      },
       options,
     );
     return { path: outputPath, result, [Symbol.asyncDispose]: remove };

@@ -1,3 +1,3 @@
-export type { ConversionResult, SourcePath } from './conversion-messages.ts';
+export { type ChangeRequest, type ConversionResult, quantizeModes, type SourcePath } from './conversion-messages.ts';
 export { type ConvertedModel, type ConvertModelOptions, convertModel } from './convert-model.ts';
 export { sourceFilesOf } from './source-files.ts';
