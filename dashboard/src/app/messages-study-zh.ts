@@ -40,7 +40,7 @@ export const studyZh: Messages['study'] = {
   parameter: '参数',
   contour: '等高图',
   contourLabel: (across, up, count) => `${count} 个试验，按 ${across} 和 ${up} 排列。用方向键读取。`,
-  contourHint: '底色越深，周围的试验越好；没有人试过的地方留空。',
+  contourHint: '底色越浓，周围的试验越好；没有人试过的地方留空。',
   steps: '中间值',
   stepsLabel: (count, name) => `${count} 个试验逐步报告的 ${name}。用方向键读取。`,
   stepAxis: '步',

@@ -3,11 +3,14 @@ import {
   asha,
   auto,
   cmaEs,
+  forest,
   gp,
   grid,
   hyperband,
   medianPruner,
   noPruner,
+  nsga2,
+  nsga3,
   type Pruner,
   patientPruner,
   percentilePruner,
@@ -33,13 +36,17 @@ function choice<S extends z.ZodObject, T>(schema: S, make: (options: z.output<S>
 
 const whole = z.int().min(0).exactOptional();
 const number = z.number().exactOptional();
+const flag = z.boolean().exactOptional();
 const rungs = z.strictObject({ minSteps: number, maxSteps: z.number(), eta: number });
 const percentile = z.strictObject({ startupTrials: whole, warmupSteps: number, intervalSteps: number });
 
 /** Every sampler by the name it is stored under. */
 const samplers: Readonly<Record<string, Choice<Sampler>>> = {
   auto: choice(z.strictObject({}), () => auto()),
-  gp: choice(z.strictObject({ startupTrials: whole, maxPoints: whole, candidates: whole, starts: whole }), gp),
+  gp: choice(
+    z.strictObject({ startupTrials: whole, maxPoints: whole, candidates: whole, starts: whole, trustRegion: flag }),
+    gp,
+  ),
   tpe: choice(
     z.strictObject({
       startupTrials: whole,
@@ -54,6 +61,12 @@ const samplers: Readonly<Record<string, Choice<Sampler>>> = {
     z.strictObject({ populationSize: whole, sigma: number, restarts: z.enum(['ipop', 'none']).exactOptional() }),
     cmaEs,
   ),
+  forest: choice(
+    z.strictObject({ startupTrials: whole, trees: whole, randomShare: number, maxPoints: whole, candidates: whole }),
+    forest,
+  ),
+  nsga2: choice(z.strictObject({ populationSize: whole }), nsga2),
+  nsga3: choice(z.strictObject({ populationSize: whole, divisions: whole }), nsga3),
   sobol: choice(z.strictObject({ scramble: z.boolean().exactOptional() }), options =>
     quasiRandom({ ...options, sequence: 'sobol' }),
   ),

@@ -18,6 +18,8 @@ type Writer = Transaction<TuningTables>;
 /** Longest time that one suggestion may take before another worker may take the turn. */
 const turnMs = 60_000;
 const turnPollMs = 15;
+/** A suggestion that takes no longer is worked out inside one transaction: two would cost more than the others wait. */
+const quickMs = 3;
 
 /** This process's copy of the study, as of a revision of the store. */
 interface Replica {
@@ -56,6 +58,8 @@ export class SharedStudy implements StudyHandle {
   readonly #clock = new StillClock();
   #replica: Replica | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  /** What the latest suggestion took; unknown before the first. */
+  #proposalMs = Number.POSITIVE_INFINITY;
 
   constructor(db: Kysely<TuningTables>, name: string, now: () => number) {
     this.#db = db;
@@ -256,6 +260,7 @@ export class SharedStudy implements StudyHandle {
       signal?.throwIfAborted();
       const done = await this.#oneAtATime(() =>
         this.#orForget(undefined, async () => {
+          if (this.#proposalMs <= quickMs) return this.#operateAtOnce(worker, operate);
           const turn = await this.#takeTurn(worker);
           return turn === undefined ? undefined : this.#operateInTurn(turn, operate);
         }),
@@ -265,11 +270,38 @@ export class SharedStudy implements StudyHandle {
     }
   }
 
+  #isTaken(row: StudyRow, worker: string): boolean {
+    const isOthers = row.proposer !== null && row.proposer !== worker && row.proposer_until_ms > this.#clock.now();
+    return isOthers && !isGone(row.proposer ?? '');
+  }
+
+  /** Takes the turn, operates and writes in one transaction. */
+  #operateAtOnce<T>(worker: string, operate: (replica: Replica) => T): Promise<{ readonly answer: T } | undefined> {
+    return this.#transact(async writer => {
+      const { row, replica } = await this.#follow(writer);
+      if (this.#isTaken(row, worker)) return undefined;
+      const before = replica.study.revision;
+      await this.#recover(writer, replica);
+      const answer = this.#timed(() => operate(replica));
+      const state = stateAfter(replica.study, answer);
+      // The fence moves on, so that whoever had the turn before cannot write any more.
+      await this.#write(writer, replica, before, { change: { ...state, proposer_fence: row.proposer_fence + 1 } });
+      replica.samplerText = state.sampler_state_json;
+      return { answer };
+    });
+  }
+
+  #timed<T>(work: () => T): T {
+    const startedAt = performance.now();
+    const result = work();
+    this.#proposalMs = performance.now() - startedAt;
+    return result;
+  }
+
   #takeTurn(worker: string): Promise<{ readonly fence: number; readonly replica: Replica } | undefined> {
     return this.#transact(async writer => {
       const { row, replica } = await this.#follow(writer);
-      const isTaken = row.proposer !== null && row.proposer !== worker && row.proposer_until_ms > this.#clock.now();
-      if (isTaken && !isGone(row.proposer ?? '')) return undefined;
+      if (this.#isTaken(row, worker)) return undefined;
       const before = replica.study.revision;
       await this.#recover(writer, replica);
       const fence = row.proposer_fence + 1;
@@ -305,7 +337,7 @@ export class SharedStudy implements StudyHandle {
     const before = study.revision;
     let answer: T;
     try {
-      answer = operate(replica);
+      answer = this.#timed(() => operate(replica));
     } catch (error) {
       await this.#db
         .updateTable('study')
@@ -315,26 +347,30 @@ export class SharedStudy implements StudyHandle {
         .execute();
       throw error;
     }
-    const samplerText = JSON.stringify(study.options.sampler.save());
-    const finished = finishedBecause(answer);
+    const state = stateAfter(study, answer);
     const isWritten = await transact(this.#db, writer =>
       this.#write(writer, replica, before, {
         fence,
-        change: {
-          proposer: null,
-          sampler_state_json: samplerText,
-          started_at_ms: study.startedAtMs ?? null,
-          finished_because: finished ?? null,
-        },
+        change: state,
       }),
     );
     if (!isWritten) {
       this.#replica = undefined;
       return undefined;
     }
-    replica.samplerText = samplerText;
+    replica.samplerText = state.sampler_state_json;
     return { answer };
   }
+}
+
+/** What the study's row says after an operation in turn. */
+function stateAfter(study: Study, answer: unknown) {
+  return {
+    proposer: null,
+    sampler_state_json: JSON.stringify(study.options.sampler.save()),
+    started_at_ms: study.startedAtMs ?? null,
+    finished_because: finishedBecause(answer) ?? null,
+  };
 }
 
 /** Why an ask gave no trial. */
