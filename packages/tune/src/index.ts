@@ -1,4 +1,13 @@
 export { TuneFault, type TuneFaultCode, tuneFaults } from './fault.ts';
+export { type FanovaImportance, type FanovaOptions, fanova } from './importances/fanova.ts';
+export type {
+  Importance,
+  ImportanceForestOptions,
+  ImportanceOptions,
+  ImportanceSource,
+} from './importances/importance.ts';
+export { type PedAnovaOptions, pedAnova } from './importances/ped-anova.ts';
+export { permutationImportance } from './importances/permutation.ts';
 export { crowdingDistances, dominates, nonDominationRanks, paretoFront } from './maths/domination.ts';
 export { haltonPoint } from './maths/halton.ts';
 export { hypervolume } from './maths/hypervolume.ts';

@@ -77,6 +77,10 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
     return this.#space;
   }
 
+  get objectives(): readonly Objective[] {
+    return this.options.objectives;
+  }
+
   get trials(): readonly TrialRecord[] {
     return this.#trials;
   }

@@ -6,7 +6,7 @@ import { quasiRandom } from '../quasi-random.ts';
 import { drawAccepted, type Observation, type ProposalContext, type Sampler } from '../sampler.ts';
 import { logNormalImprovement, logScaled } from './log-improvement.ts';
 import { oneExchange } from './one-exchange.ts';
-import { bootstrap, RegressionTree } from './regression-tree.ts';
+import { bootstrap, RegressionTree, toInput } from './regression-tree.ts';
 
 export interface ForestOptions {
   /** Quasi-random trials before the model takes over. @default 2 * dimensions + 2, from 5 to 20 */
@@ -64,11 +64,6 @@ function selectForForest(known: readonly Observation[], limit: number, rng: Rng)
   const chosen = new Set([...byLoss.slice(0, Math.floor(limit / 2)), ...known.slice(-Math.floor(limit / 4))]);
   while (chosen.size < limit) chosen.add(known[rng.int(known.length)]!);
   return known.filter(o => chosen.has(o));
-}
-
-/** Trees need no neutral place for an absent parameter: it lies outside the range. */
-function toInput(point: Point): Float64Array {
-  return point.map(x => (Number.isNaN(x) ? -1 : x));
 }
 
 /** The forest of one proposal and the improvement it expects. */

@@ -1,4 +1,5 @@
 import type { Rng } from '../../rng.ts';
+import type { Point } from '../../space/space.ts';
 
 /** Training rows; the inputs marked as categories are compared by equality. */
 export interface Rows {
@@ -20,17 +21,20 @@ interface Split {
   readonly score: number;
 }
 
+type LeafValue = (values: Float64Array, members: Int32Array) => number;
+
 /**
  * A regression tree grown until every leaf is pure in its inputs or values; the splits with the least squared error.
- * Leaves hold the logarithm of the mean of the exponentials, because the values are logarithms of losses.
+ * Leaves hold, unless told otherwise, the logarithm of the mean of the exponentials, for values that are logarithms.
  *
  * Breiman et al., Classification and regression trees (1984); leaves as in Hutter, Hoos & Leyton-Brown, LION 2011.
  */
 export class RegressionTree {
   readonly #root: Node;
 
-  constructor(rows: Rows, members: Int32Array) {
-    this.#root = grow(rows, members);
+  /** @param leafValue what a leaf predicts for its members */
+  constructor(rows: Rows, members: Int32Array, leafValue: LeafValue = logMeanExp) {
+    this.#root = grow(rows, members, leafValue);
   }
 
   predict(x: Float64Array): number {
@@ -43,20 +47,25 @@ export class RegressionTree {
   }
 }
 
+/** Trees need no neutral place for an absent parameter: it lies outside the range. */
+export function toInput(point: Point): Float64Array {
+  return point.map(x => (Number.isNaN(x) ? -1 : x));
+}
+
 /** A bootstrap sample: as many rows as there are, drawn with replacement. */
 export function bootstrap(n: number, rng: Rng): Int32Array {
   return Int32Array.from({ length: n }, () => rng.int(n));
 }
 
-function grow(rows: Rows, members: Int32Array): Node {
+function grow(rows: Rows, members: Int32Array, leafValue: LeafValue): Node {
   const split = members.length > 1 ? bestSplit(rows, members) : undefined;
-  if (split === undefined) return { kind: 'leaf', value: logMeanExp(rows.values, members) };
+  if (split === undefined) return { kind: 'leaf', value: leafValue(rows.values, members) };
   const { kind, input, at } = split;
   const goesLeft = (i: number): boolean => {
     const v = rows.inputs[i]![input]!;
     return kind === 'below' ? v < at : v === at;
   };
-  const yes = grow(rows, members.filter(goesLeft));
+  const yes = grow(rows, members.filter(goesLeft), leafValue);
   return {
     kind,
     input,
@@ -65,8 +74,16 @@ function grow(rows: Rows, members: Int32Array): Node {
     no: grow(
       rows,
       members.filter(i => !goesLeft(i)),
+      leafValue,
     ),
   };
+}
+
+/** Leaves of a tree over plain values. */
+export function meanOf(values: Float64Array, members: Int32Array): number {
+  let sum = 0;
+  for (const i of members) sum += values[i]!;
+  return sum / members.length;
 }
 
 function logMeanExp(values: Float64Array, members: Int32Array): number {
