@@ -264,7 +264,18 @@ export const noteRegistrationSchema = z.strictObject({
   version: versionSchema,
 });
 
-/** How much of the variance of the values each parameter explains, most important first; shares sum to 1. */
+export const importancesQuerySchema = z.object({
+  /**
+   * `ped-anova`: what it takes to be among the best tenth; `fanova`: what moves the value anywhere in the space;
+   * `permutation`: what moves it where the trials were, interactions included.
+   */
+  method: z.enum(['ped-anova', 'fanova', 'permutation']).default('ped-anova'),
+  /** Index of the objective. */
+  objective: z.coerce.number().int().min(0).default(0),
+});
+export type ImportancesQuery = z.output<typeof importancesQuerySchema>;
+
+/** How much each parameter matters, most important first; shares sum to 1. */
 export const importancesSchema = z.object({
   method: z.string(),
   objective: z.string(),

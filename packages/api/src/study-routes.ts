@@ -5,6 +5,8 @@ import {
   createStudySchema,
   enqueueTrialSchema,
   holdTrialSchema,
+  importancesQuerySchema,
+  importancesSchema,
   noteRegistrationSchema,
   pruneDecisionSchema,
   reportStepSchema,
@@ -34,6 +36,13 @@ export const studyRoutes = {
     scope: 'studies:read',
     query: z.object({ sinceRevision: z.coerce.number().int().default(0) }),
     answer: studyTrialsSchema,
+  },
+  studyImportances: {
+    method: 'GET',
+    path: '/api/v1/studies/:study/importances',
+    scope: 'studies:read',
+    query: importancesQuerySchema,
+    answer: importancesSchema,
   },
   enqueueTrial: {
     method: 'POST',

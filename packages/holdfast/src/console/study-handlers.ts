@@ -35,6 +35,8 @@ export function studyHandlers(studies: Studies): Record<keyof typeof studyRoutes
       const { sinceRevision } = parse(studyRoutes.studyTrials.query, request.query);
       return studies.trials(name(request), sinceRevision);
     },
+    studyImportances: request =>
+      studies.importances(name(request), parse(studyRoutes.studyImportances.query, request.query)),
     enqueueTrial: async (request, reply) => {
       const { params } = parse(studyRoutes.enqueueTrial.body, request.body);
       reply.code(201);

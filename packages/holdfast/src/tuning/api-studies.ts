@@ -84,6 +84,7 @@ export function apiStudies(client: HoldfastClient): Studies {
     read: study => passed(client.call('readStudy', { params: { study } })),
     trials: (study, sinceRevision) =>
       passed(client.call('studyTrials', { params: { study }, query: { sinceRevision } })),
+    importances: (study, query) => passed(client.call('studyImportances', { params: { study }, query })),
     remove: async study => {
       await passed(client.call('removeStudy', { params: { study } }));
     },

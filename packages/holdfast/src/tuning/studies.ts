@@ -1,4 +1,12 @@
-import type { createStudySchema, noteRegistrationSchema, StudyDetail, StudySummary, StudyTrials } from '@holdfast/api';
+import type {
+  createStudySchema,
+  Importances,
+  ImportancesQuery,
+  noteRegistrationSchema,
+  StudyDetail,
+  StudySummary,
+  StudyTrials,
+} from '@holdfast/api';
 import type { z } from 'zod';
 import type { StudyHandle } from './study-handle.ts';
 
@@ -18,6 +26,12 @@ export interface Studies {
   read(name: string): Promise<StudyDetail>;
   /** Trials that changed after a revision. @throws Fault `study_not_found` */
   trials(name: string, sinceRevision: number): Promise<StudyTrials>;
+  /**
+   * How much each parameter matters.
+   *
+   * @throws Fault `study_not_found`; `bad_request` while too few trials are complete, or without such an objective
+   */
+  importances(name: string, query: ImportancesQuery): Promise<Importances>;
   /** Removes a study with its trials. @throws Fault `study_not_found` */
   remove(name: string): Promise<void>;
   /** Notes that a trial's model became a version. @throws Fault `study_not_found` */

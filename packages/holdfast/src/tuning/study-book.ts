@@ -1,6 +1,8 @@
 import {
   type createStudySchema,
   fault,
+  type Importances,
+  type ImportancesQuery,
   type ModelName,
   type StudyDetail,
   type StudySettings,
@@ -12,6 +14,7 @@ import {
 import { compareSpaces, paretoFront, type TrialRecord } from '@holdfast/tune';
 import type { Kysely, Selectable } from 'kysely';
 import type { z } from 'zod';
+import { importancesOf } from './importances-of.ts';
 import type { TuningTables } from './schema.ts';
 import { SharedStudy } from './shared-study.ts';
 import type { Studies } from './studies.ts';
@@ -234,6 +237,12 @@ export class StudyBook implements Studies {
     const trials = await this.#trialsOf(row);
     const known = this.#trials.get(name)?.revision ?? row.revision;
     return { revision: known, trials: trials.filter(trial => trial.revision > sinceRevision) };
+  }
+
+  /** @throws Fault `study_not_found`, `bad_request` */
+  async importances(name: string, query: ImportancesQuery): Promise<Importances> {
+    const row = await this.#row(name);
+    return importancesOf(name, settingsOf(row), await this.#trialsOf(row), query);
   }
 
   /** Removes a study with its trials. @throws Fault `study_not_found` */
