@@ -17,6 +17,8 @@ import { ServingMetrics } from './metrics.ts';
 import type { PredictionIds } from './prediction-id.ts';
 import { PredictionPath } from './prediction-path.ts';
 import type { LabelSink, PredictionSink } from './prediction-sink.ts';
+import { MlflowRest, refuseMlflow } from './protocols/mlflow/mlflow.ts';
+import { type MlflowRoute, matchMlflow } from './protocols/mlflow/routes.ts';
 import { OipControl } from './protocols/oip/control-calls.ts';
 import { oipGrpcMethods } from './protocols/oip-grpc/oip-grpc.ts';
 import { OipRest } from './protocols/oip-rest/oip.ts';
@@ -89,6 +91,7 @@ const rememberedRoutes = 1000;
 type Route =
   | { readonly protocol: 'oip'; readonly route: OipRoute }
   | { readonly protocol: 'tfs'; readonly route: TfsRoute }
+  | { readonly protocol: 'mlflow'; readonly route: MlflowRoute }
   | { readonly protocol: 'feedback'; readonly model: string }
   | { readonly protocol: 'metrics' }
   | { readonly protocol: 'none' };
@@ -102,13 +105,15 @@ function matchRoute(path: string): Route {
   const model = matchFeedback(path);
   if (model !== undefined) return { protocol: 'feedback', model };
   if (/^\/v1\//i.test(path)) return { protocol: 'tfs', route: matchTfs(path) };
-  return { protocol: 'none' };
+  const scoring = matchMlflow(path);
+  return scoring === undefined ? { protocol: 'none' } : { protocol: 'mlflow', route: scoring };
 }
 
 /** Errors in the words of the protocol that the path belongs to. */
 const refusers: Readonly<Record<Route['protocol'], (refusal: Refusal) => Reply>> = {
   oip: refuseOip,
   tfs: refuseTfs,
+  mlflow: refuseMlflow,
   feedback: refuseFeedback,
   metrics: refuseOip,
   none: refuseOip,
@@ -134,6 +139,7 @@ class HttpGateway implements Gateway {
   readonly #metrics: ServingMetrics;
   readonly #oip: OipRest;
   readonly #tfs: TfsRest;
+  readonly #mlflow: MlflowRest;
   readonly #feedback: Feedback;
   readonly #bodies: BodyReader;
   readonly #control: OipControl;
@@ -187,6 +193,13 @@ class HttpGateway implements Gateway {
       isReady: () => this.#isReady(),
     });
     this.#tfs = new TfsRest({ path, traffic, bodies });
+    this.#mlflow = new MlflowRest({
+      path,
+      traffic,
+      bodies,
+      serverVersion: options.serverVersion ?? '0.1.0',
+      isReady: () => this.#isReady(),
+    });
     this.#feedback = new Feedback({ labels: options.labels, traffic, bodies, clock, bodyBytes: limits.bodyBytes });
   }
 
@@ -330,6 +343,10 @@ class HttpGateway implements Gateway {
           : undefined;
       case 'tfs':
         return this.#tfs.answer(exchange, matched.route);
+      case 'mlflow':
+        return isAllowed(exchange, matched.route.kind === 'invocations' ? 'POST' : 'GET')
+          ? this.#mlflow.answer(exchange, matched.route)
+          : undefined;
       case 'feedback':
         return isAllowed(exchange, 'POST') ? this.#feedback.answer(exchange, matched.model) : undefined;
       case 'metrics':

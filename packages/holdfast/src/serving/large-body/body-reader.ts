@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
-import { fault, type Signature } from '@holdfast/api';
+import { fault, type Signature, type Tensor } from '@holdfast/api';
 import { readLabels } from '../feedback/labels.ts';
 import type { ReceivedLabel } from '../prediction-sink.ts';
+import { type InvocationFormat, readInvocation } from '../protocols/mlflow/read-invocation.ts';
 import { type InferRequest, readInferRequest } from '../protocols/oip-rest/infer-request.ts';
 import { type PredictRequest, readPredictRequest } from '../protocols/tfs-rest/predict-request.ts';
 import { Refusal } from '../refusal.ts';
@@ -49,6 +50,27 @@ export class BodyReader implements AsyncDisposable {
     const read = await this.#inThread({ kind: 'predict', inputs }, body);
     if (read.kind !== 'predict') throw new Error(`the thread read ${read.kind}`);
     return { form: read.form, inputs: await unpackTensors(read.inputs) };
+  }
+
+  /** @throws Refusal */
+  invocation(
+    body: Buffer,
+    format: InvocationFormat,
+    signature: Pick<Signature, 'inputs' | 'columns'>,
+  ): Tensor[] | Promise<Tensor[]> {
+    return body.length <= largeBytes
+      ? readInvocation(body, format, signature)
+      : this.#invocation(body, format, signature);
+  }
+
+  async #invocation(
+    body: Buffer,
+    format: InvocationFormat,
+    { inputs, columns }: Pick<Signature, 'inputs' | 'columns'>,
+  ): Promise<Tensor[]> {
+    const read = await this.#inThread({ kind: 'invocation', format, inputs, columns }, body);
+    if (read.kind !== 'invocation') throw new Error(`the thread read ${read.kind}`);
+    return unpackTensors(read.inputs);
   }
 
   /** @throws Refusal */

@@ -1,6 +1,7 @@
-import type { FaultCode, Tensor, TensorData, TensorSpec } from '@holdfast/api';
+import type { FaultCode, Signature, Tensor, TensorData, TensorSpec } from '@holdfast/api';
 import { readLabels } from '../feedback/labels.ts';
 import type { ReceivedLabel } from '../prediction-sink.ts';
+import { type InvocationFormat, readInvocation } from '../protocols/mlflow/read-invocation.ts';
 import { type InferRequest, readInferRequest } from '../protocols/oip-rest/infer-request.ts';
 import { type PredictRequest, readPredictRequest } from '../protocols/tfs-rest/predict-request.ts';
 import { type PackedText, packText, unpackText } from './packed-text.ts';
@@ -9,6 +10,7 @@ import { type PackedText, packText, unpackText } from './packed-text.ts';
 export type BodyOrder =
   | { readonly kind: 'infer'; readonly jsonBytes: number; readonly model: string }
   | { readonly kind: 'predict'; readonly inputs: readonly TensorSpec[] }
+  | ({ readonly kind: 'invocation'; readonly format: InvocationFormat } & Pick<Signature, 'inputs' | 'columns'>)
   | { readonly kind: 'labels'; readonly isLines: boolean; readonly nowMs: number };
 
 type Numbers = Exclude<TensorData, readonly string[]>;
@@ -30,6 +32,7 @@ interface PackedLabels {
 export type PackedBody =
   | { readonly kind: 'infer'; readonly request: Omit<InferRequest, 'inputs'>; readonly inputs: readonly PackedTensor[] }
   | { readonly kind: 'predict'; readonly form: PredictRequest['form']; readonly inputs: readonly PackedTensor[] }
+  | { readonly kind: 'invocation'; readonly inputs: readonly PackedTensor[] }
   | { readonly kind: 'labels'; readonly labels: PackedLabels };
 
 /** What the thread answers: the body, or why it is refused. */
@@ -96,6 +99,8 @@ export function readPacked(order: BodyOrder, bytes: Buffer): PackedBody {
       const { inputs, form } = readPredictRequest(bytes, { inputs: [...order.inputs] });
       return { kind: 'predict', form, inputs: inputs.map(packTensor) };
     }
+    case 'invocation':
+      return { kind: 'invocation', inputs: readInvocation(bytes, order.format, order).map(packTensor) };
     case 'labels':
       return { kind: 'labels', labels: packLabels(readLabels(bytes, order.isLines, order.nowMs)) };
     default:

@@ -22,12 +22,16 @@ const writers: Readonly<Partial<Record<Datatype, Writer>>> = {
   BYTES: (data, i) => JSON.stringify(data[i]),
 };
 
-/** Writes elements of one tensor; text is base64 only when the tensor's name ends in `_bytes`. */
-function writerOf({ name, datatype }: Tensor): Writer {
+/** Writes elements of one tensor as numbers, words and text. */
+export function plainWriterOf({ name, datatype }: Tensor): Writer {
   if (datatype === 'FP16')
     throw new Refusal('bad_request', `Output ${name} is of type half, which has no JSON form here.`);
-  if (datatype === 'BYTES' && name.endsWith('_bytes')) return writeBytes;
   return writers[datatype] ?? writeWhole;
+}
+
+/** The same, with text as base64 when the tensor's name ends in `_bytes`. */
+function writerOf(tensor: Tensor): Writer {
+  return tensor.datatype === 'BYTES' && tensor.name.endsWith('_bytes') ? writeBytes : plainWriterOf(tensor);
 }
 
 /** The part of a tensor from element `at` that has the dimensions from `axis` on, as nested lists. */
@@ -56,13 +60,14 @@ function rowsOf(outputs: readonly Tensor[]): number {
   return rows;
 }
 
-function writeRows(outputs: readonly Tensor[]): string {
-  if (outputs.length === 1) return writePart(outputs[0]!, writerOf(outputs[0]!), 0, 0);
+/** One output as nested lists, several as a list of objects, one per row. */
+export function writeRows(outputs: readonly Tensor[], writer: (tensor: Tensor) => Writer): string {
+  if (outputs.length === 1) return writePart(outputs[0]!, writer(outputs[0]!), 0, 0);
   const rows = rowsOf(outputs);
   const columns = outputs.map(tensor => ({
     key: JSON.stringify(tensor.name),
     tensor,
-    write: writerOf(tensor),
+    write: writer(tensor),
     stride: tensor.data.length / Math.max(1, rows),
   }));
   let text = '[';
@@ -75,15 +80,19 @@ function writeRows(outputs: readonly Tensor[]): string {
   return `${text}]`;
 }
 
-function writeColumns(outputs: readonly Tensor[]): string {
+/** One output as nested lists, several as an object of them. */
+export function writeColumns(outputs: readonly Tensor[], writer: (tensor: Tensor) => Writer): string {
   const [only] = outputs;
-  if (only !== undefined && outputs.length === 1) return writePart(only, writerOf(only), 0, 0);
-  const columns = outputs.map(tensor => `${JSON.stringify(tensor.name)}:${writePart(tensor, writerOf(tensor), 0, 0)}`);
+  if (only !== undefined && outputs.length === 1) return writePart(only, writer(only), 0, 0);
+  const columns = outputs.map(tensor => `${JSON.stringify(tensor.name)}:${writePart(tensor, writer(tensor), 0, 0)}`);
   return `{${columns.join(',')}}`;
 }
 
 /** The answer in the form of the question. @throws Refusal when an output has no JSON form or no rows */
 export function writePredictResponse({ outputs }: Answer, form: 'row' | 'column'): EncodedAnswer {
-  const body = form === 'row' ? `{"predictions":${writeRows(outputs)}}` : `{"outputs":${writeColumns(outputs)}}`;
+  const body =
+    form === 'row'
+      ? `{"predictions":${writeRows(outputs, writerOf)}}`
+      : `{"outputs":${writeColumns(outputs, writerOf)}}`;
   return { contentType: 'application/json', body };
 }
