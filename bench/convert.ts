@@ -79,6 +79,24 @@ function generated(inputs: Case['inputs']): Case['inputs'] {
   );
 }
 
+/** References of CatBoost: rows of features with probabilities. */
+function readRows(folder: string): Case | undefined {
+  const path = join(folder, 'io/reference.json');
+  if (!existsSync(path)) return undefined;
+  const { rows } = JSON.parse(readFileSync(path, 'utf8')) as {
+    rows: readonly { features: readonly number[]; prob?: readonly number[]; multi_prob?: readonly number[] }[];
+  };
+  const list = (of: (row: (typeof rows)[number]) => readonly number[]): Values => ({
+    dtype: 'float64',
+    shape: [rows.length, of(rows[0]!).length],
+    data: rows.flatMap(of),
+  });
+  return {
+    inputs: { X: list(row => row.features) },
+    outputs: { predict_proba: list(row => row.prob ?? row.multi_prob ?? []) },
+  };
+}
+
 /** Inputs of a fixture laid out as the converted model wants them. */
 function feeds(session: InferenceSession, given: Case['inputs'], folder: string): Record<string, Tensor> {
   const names = Object.keys(given);
@@ -290,7 +308,7 @@ async function tryFixture(entry: Entry, file: string, signature?: string): Promi
     if (Buffer.compare(model, again.model) !== 0) return done('wrong', 'not deterministic');
     const ms = performance.now() - started;
     const session = await InferenceSession.create(model, { logSeverityLevel: 4 });
-    const reference = readCase(folder) ?? readTable(folder);
+    const reference = readCase(folder) ?? readTable(folder) ?? readRows(folder);
     if (reference === undefined) return { ...done('converted', 'no reference'), ms };
     const results = await session.run(feeds(session, reference.inputs, folder));
     const expected =
@@ -455,7 +473,7 @@ function print(row: Row | undefined, isQuiet: boolean): void {
   if (row === undefined || (isQuiet && row.status !== 'wrong' && row.status !== 'crashed')) return;
   const difference = row.difference === undefined ? '' : row.difference.toExponential(1);
   console.log(
-    `${row.status.padEnd(9)} ${difference.padStart(8)} ${row.ms.toFixed(0).padStart(5)} ms  ${row.file}  ${row.note}`,
+    `${row.status.padEnd(9)} ${difference.padStart(8)} ${row.ms.toFixed(0).padStart(5)} ms  ${row.file}  ${row.note.split('\n')[0]}`,
   );
 }
 

@@ -39,6 +39,8 @@ export interface OnnxErrorPlace {
   readonly op?: string;
   /** Every unsupported thing of the file, when there may be several. */
   readonly unsupported?: readonly string[];
+  /** Python that exports the file to ONNX where it was made. */
+  readonly recipe?: string;
   readonly cause?: unknown;
 }
 
@@ -49,6 +51,7 @@ export class OnnxError extends Error {
   readonly node: string | undefined;
   readonly op: string | undefined;
   readonly unsupported: readonly string[];
+  readonly recipe: string | undefined;
 
   constructor(code: OnnxErrorCode, sentence: string, place: OnnxErrorPlace = {}) {
     super(sentence, place.cause === undefined ? undefined : { cause: place.cause });
@@ -56,5 +59,6 @@ export class OnnxError extends Error {
     this.node = place.node;
     this.op = place.op;
     this.unsupported = place.unsupported ?? [];
+    this.recipe = place.recipe;
   }
 }

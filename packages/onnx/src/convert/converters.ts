@@ -7,6 +7,7 @@ import {
   convertXgboostPickle,
   convertXgboostUbjson,
 } from './boosting/convert-xgboost.ts';
+import { convertCatboostJson, convertCbm } from './catboost/convert-catboost.ts';
 import type { SourceFile } from './convert.ts';
 import { convertOnnx } from './convert-onnx.ts';
 import { convertKerasArchive, convertKerasH5, convertTfjsLayers } from './keras/convert-keras.ts';
@@ -17,6 +18,7 @@ import type { ConverterSettings } from './report.ts';
 import { type ConvertedGraph, convertSklearn } from './sklearn/convert-sklearn.ts';
 import { convertGraphDef, convertSavedModel, convertTfjsGraph } from './tensorflow/convert-tensorflow.ts';
 import { convertTflite } from './tflite/convert-tflite.ts';
+import { convertPt2 } from './torch/convert-pt2.ts';
 
 /** Turns the bytes of one format into a graph. */
 type Converter = (bytes: Uint8Array, files: readonly SourceFile[], settings: ConverterSettings) => ConvertedGraph;
@@ -75,6 +77,9 @@ export const converters: ReadonlyMap<FileKind, Converter> = new Map<FileKind, Co
   ['tfjs_graph', convertTfjsGraph],
   ['savedmodel', convertSavedModel],
   ['graphdef', convertGraphDef],
+  ['catboost', (bytes, _, settings) => convertCbm(bytes, settings)],
+  ['catboost_json', (bytes, _, settings) => convertCatboostJson(bytes, settings)],
+  ['torch_export', (bytes, _, settings) => convertPt2(bytes, settings)],
   ['tflite', (bytes, _, settings) => convertTflite(bytes, settings)],
   ['keras', (bytes, _, settings) => convertKerasArchive(bytes, settings)],
   ['keras_h5', (bytes, _, settings) => convertKerasH5(bytes, settings)],

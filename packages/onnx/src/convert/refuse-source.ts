@@ -1,44 +1,53 @@
 import { OnnxError } from '../onnx-error.ts';
 import { type FileKind, fileKinds } from '../sniff/sniff-file.ts';
-import { unpickle } from './pickle/pickle-machine.ts';
-import { ZipArchive } from './zip/zip-archive.ts';
-
-const torchAdvice =
-  'It holds weights or pickled Python code, not a graph. In your own Python: torch.onnx.export(model, example_inputs, "model.onnx", dynamo=True).';
+import { optionalField } from './boosting/json-fields.ts';
+import { exportScript } from './torch/export-script.ts';
+import { refuseTorch } from './torch/refuse-torch.ts';
 
 const advice: Partial<Record<FileKind, string>> = {
-  torch: torchAdvice,
-  torch_legacy: torchAdvice,
-  torchscript:
-    'In your own Python: m = torch.jit.load("model.pt"); torch.onnx.export(m, example_inputs, "model.onnx", dynamo=False).',
-  torch_export: 'In your own Python: torch.onnx.export(torch.export.load("model.pt2"), (), "model.onnx", dynamo=True).',
-  safetensors: 'Export the model from the code that defines it.',
   keras_weights_h5: 'It lacks the config; save the whole model with model.save("model.keras").',
-  tflite: 'In your own Python: python -m tf2onnx.convert --tflite FILE --output model.onnx.',
-  catboost: 'In your own Python: model.save_model("model.onnx", format="onnx").',
   unknown:
     'It carries no identifier (magic bytes) of any known model format, and its header declares nothing that fits; check what was saved.',
 };
 
-/** Largest pickle inside an archive that is looked through, in bytes; real ones are small. */
-const maxPickleBytes = 64 << 20;
-
 /** Why a file of this kind does not convert, with what the person can do; damage and attacks are named first. */
 export function refuseSource(kind: FileKind, bytes: Uint8Array): OnnxError {
-  if (kind === 'torch' || kind === 'torchscript') refuseHarmfulPickle(bytes);
-  if (kind === 'safetensors') refuseDamagedSafetensors(bytes);
-  const code = kind === 'safetensors' || kind === 'keras_weights_h5' ? 'weights_only' : 'unsupported_format';
+  if (kind === 'torch' || kind === 'torch_legacy' || kind === 'torchscript') return refuseTorch(kind, bytes);
+  if (kind === 'safetensors') return refuseSafetensors(bytes);
+  const code = kind === 'keras_weights_h5' ? 'weights_only' : 'unsupported_format';
   return new OnnxError(
     code,
     `The file is ${fileKinds[kind]}, which cannot be converted. ${advice[kind] ?? 'Give a trained model.'}`,
   );
 }
 
-/** Reads the pickle of a PyTorch archive for what it would run. @throws OnnxError `unsafe_code` */
-function refuseHarmfulPickle(bytes: Uint8Array): void {
-  const archive = new ZipArchive(bytes);
-  const name = archive.names.find(item => item.endsWith('data.pkl'));
-  if (name !== undefined) unpickle(archive.read(name, maxPickleBytes), 0, () => null);
+/** Lists the tensors of a safetensors file and says what it lacks. */
+function refuseSafetensors(bytes: Uint8Array): OnnxError {
+  refuseDamagedSafetensors(bytes);
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
+  const tensors = safetensorsNames(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+  const named = tensors.slice(0, 6).join('; ');
+  const rest = tensors.length > 6 ? `, and ${tensors.length - 6} more` : '';
+  const recipe = exportScript('safetensors')?.script ?? '';
+  return new OnnxError(
+    'weights_only',
+    `The file is ${fileKinds.safetensors}, so no graph can be made from it alone. It has ${tensors.length} tensors: ${named}${rest}. Export the model from the code that defines it:\n\n${recipe}`,
+    { recipe },
+  );
+}
+
+function safetensorsNames(header: string): string[] {
+  try {
+    const entries: unknown = JSON.parse(header);
+    return Object.entries(entries ?? {}).flatMap(([name, entry]: [string, unknown]) => {
+      const [dtype, shape] = [optionalField(entry, 'dtype'), optionalField(entry, 'shape')];
+      return typeof dtype === 'string' && Array.isArray(shape) ? [`${name} ${dtype} [${shape.join(', ')}]`] : [];
+    });
+  } catch (cause) {
+    throw new OnnxError('source_malformed', 'The header of the safetensors file is no valid JSON; save it again.', {
+      cause,
+    });
+  }
 }
 
 /** Checks that the tensors of a safetensors file lie side by side inside it. @throws OnnxError `source_malformed` */

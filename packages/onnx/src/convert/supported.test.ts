@@ -12,6 +12,8 @@ test.each([
   ['tflite', 'TensorFlow Lite'],
   ['keras', 'Keras 2 and 3'],
   ['tensorflow', 'TensorFlow, TensorFlow.js'],
+  ['catboost', 'CatBoost'],
+  ['pytorch', 'PyTorch'],
 ])('the guide page %s lists exactly what its converter knows', (page, framework) => {
   const text = readFileSync(join(import.meta.dirname, '../../../../docs/guide/convert', `${page}.md`), 'utf8');
   expect(text).toContain(supportedTable(framework));

@@ -1,5 +1,6 @@
 import { lightgbmObjectives } from './boosting/convert-lightgbm.ts';
 import { xgboostObjectives } from './boosting/convert-xgboost.ts';
+import { catboostLosses } from './catboost/convert-catboost.ts';
 import { activationNames } from './keras/activations.ts';
 import { operationNames } from './keras/operations.ts';
 import { kerasLayers } from './keras/registry.ts';
@@ -7,6 +8,7 @@ import { knownFunctions } from './sklearn/numpy-functions.ts';
 import { sklearnClasses } from './sklearn/registry.ts';
 import { tensorflowOps } from './tensorflow/op-table.ts';
 import { tfliteFamilies } from './tflite/registry.ts';
+import { atenFamilies } from './torch/convert-pt2.ts';
 
 /** One row of the table of what converts. */
 export interface SupportedSource {
@@ -59,6 +61,20 @@ export function supportedSources(): readonly SupportedSource[] {
       files: 'saved_model.pb with variables/, frozen .pb, graph model.json with .bin',
       family: `operators: ${family}`,
       names,
+    })),
+    {
+      framework: 'CatBoost',
+      files: '.cbm, .json',
+      family: 'losses',
+      names: [...catboostLosses.keys()],
+    },
+    ...[...atenFamilies].map(([family, operators]) => ({
+      framework: 'PyTorch',
+      files: '.pt2',
+      family: `ATen operators: ${family}`,
+      names: Object.keys(operators)
+        .map(name => name.replace(/^_operator_/, '_operator.'))
+        .sort(),
     })),
     ...[...tfliteFamilies].map(([family, operators]) => ({
       framework: 'TensorFlow Lite',

@@ -20,6 +20,8 @@ const convertible = new Set<string>([
   'savedmodel',
   'graphdef',
   'catboost',
+  'catboost_json',
+  'torch_export',
 ]);
 
 /** @throws OnnxError `not_onnx` that names the file for what it is, unless it is (at least nearly) ONNX. */

@@ -129,7 +129,7 @@ function sniffZip(bytes: Uint8Array): FileKind {
   const has = (test: (name: string) => boolean): boolean => names.some(test);
   if (has(name => name === 'config.json') && has(name => name.endsWith('.h5'))) return 'keras';
   if (has(name => name === 'config.json') && has(name => name === 'metadata.json')) return 'keras';
-  if (has(name => name.endsWith('archive_format'))) return 'torch_export';
+  if (has(name => /(^|\/)(archive_format|serialized_exported_program\.json)$/.test(name))) return 'torch_export';
   if (has(name => name.endsWith('/constants.pkl') || name.includes('/code/'))) return 'torchscript';
   if (has(name => name.endsWith('/data.pkl') || name === 'data.pkl')) return 'torch';
   if (has(name => name === 'schema.json')) return 'skops';
@@ -183,7 +183,8 @@ function sniffJson(head: string, bytes: Uint8Array): FileKind {
     if (/"format"\s*:\s*"graph-model"/.test(head)) return 'tfjs_graph';
     return contains(bytes, '"versions"') && !contains(bytes, '"class_name"') ? 'tfjs_graph' : 'tfjs_layers';
   }
-  if (contains(bytes, '"oblivious_trees"')) return 'catboost_json';
+  if (contains(bytes, '"oblivious_trees"') || (contains(bytes, '"features_info"') && contains(bytes, '"trees"')))
+    return 'catboost_json';
   return contains(bytes, '"learner"') && contains(bytes, '"gradient_booster"') ? 'xgboost_json' : 'json';
 }
 

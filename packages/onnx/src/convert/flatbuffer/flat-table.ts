@@ -96,6 +96,11 @@ export class FlatTable {
     return at < 0 ? otherwise : this.#buffer.view.getFloat32(at, true);
   }
 
+  float64(field: number, otherwise = 0): number {
+    const at = this.#place(field, 8);
+    return at < 0 ? otherwise : this.#buffer.view.getFloat64(at, true);
+  }
+
   /** A 64-bit count; beyond 2^53 it is no position in a file and comes out wrong, which the next check finds. */
   uint64(field: number): number {
     const at = this.#place(field, 8);
