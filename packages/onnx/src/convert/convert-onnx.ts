@@ -1,3 +1,4 @@
+import { checkModel } from '../check/check-model.ts';
 import { checkExternalData } from '../check/external-data.ts';
 import { allTensors, inspectModel } from '../inspect-model.ts';
 import { editTensors } from '../model/edit-tensors.ts';
@@ -19,6 +20,7 @@ const maxModelBytes = 2 ** 31 - 1;
  */
 export function convertOnnx(bytes: Uint8Array, files: readonly SourceFile[]): ConvertedGraph {
   const { bytes: prepared, changes } = prepareModel(bytes);
+  checkModel(prepared, { externalFiles: new Map(files.map(file => [file.name, file.bytes.length])) });
   const inlined = withInlineData(readModel(prepared), files);
   const { producer, metadata, featureNames } = inspectModel(prepared);
   const external = inlined.taken.size === 0 ? [] : [`Tensor data of ${[...inlined.taken].join(', ')} was taken in.`];

@@ -48,6 +48,7 @@ export async function convert(
 ): Promise<Conversion> {
   const files = source instanceof Uint8Array ? [{ name: 'model', bytes: source }] : source;
   const main = mainFile(files);
+  const beside = besideMain(files, main);
   const kind = sniffFile(main.bytes);
   const converter = converters.get(kind);
   if (converter === undefined) throw guarded(() => refuseSource(kind, main.bytes));
@@ -55,7 +56,7 @@ export async function convert(
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
     throw new OnnxError('bad_option', 'rounds must be a whole number of at least 1.');
   const settings = { producerVersion: converterVersion, rounds, inputs, outputs, signature };
-  const graph = guarded(() => converter(main.bytes, files, settings));
+  const graph = guarded(() => converter(main.bytes, beside, settings));
   const sha256 = createHash('sha256').update(main.bytes).digest('hex');
   const stamp = [
     { key: 'holdfast.source.sha256', value: sha256 },
@@ -109,11 +110,19 @@ function plainTensor(tensor: {
   return { name: tensor.name, dtype: tensor.dtype, shape: tensor.shape };
 }
 
-/** The file that decides the format: the first one that is a model by itself. */
+/** The files under their names as the main file knows them: relative to its own folder. */
+function besideMain(files: readonly SourceFile[], main: SourceFile): readonly SourceFile[] {
+  const folder = main.name.slice(0, main.name.lastIndexOf('/') + 1);
+  if (folder === '') return files;
+  return files.map(file => (file.name.startsWith(folder) ? { ...file, name: file.name.slice(folder.length) } : file));
+}
+
+/** The file that decides the format: the first one that is a model by itself; a plain JSON document is one only alone. */
 export function mainFile(files: readonly SourceFile[]): SourceFile {
   const [first] = files;
   if (first === undefined) throw new OnnxError('missing_file', 'No file was given to convert.');
-  return files.find(file => converters.has(sniffFile(file.bytes))) ?? first;
+  const kinds = files.map(file => sniffFile(file.bytes));
+  return files.find((_, i) => kinds[i] !== 'json' && converters.has(kinds[i]!)) ?? first;
 }
 
 /** Errors of the language (a stack too deep, an index out of a view) become an error that says the file is damaged. */
