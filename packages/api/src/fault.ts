@@ -98,6 +98,12 @@ export const faults = {
     say: (name: string, version: number): string => `Version ${version} of "${name}" is not ready to serve.`,
   },
   overloaded: { http: 503, grpc: 14, say: (retryMs: number): string => `The queue is full; retry in ${retryMs} ms.` },
+  queue_timeout: { http: 503, grpc: 14, say: (): string => 'Request timeout expired' },
+  rate_limited: {
+    http: 429,
+    grpc: 8,
+    say: (retrySeconds: number): string => `This caller has used up its share of requests; retry in ${retrySeconds} s.`,
+  },
   runner_lost: {
     http: 503,
     grpc: 14,

@@ -104,16 +104,104 @@ export const monitorsSchema = z.strictObject({
 });
 export type MonitorsConfig = z.output<typeof monitorsSchema>;
 
-export const batchingSchema = z.strictObject({
-  maximumRows: z.int().min(1).max(65_536).default(64).describe('Most rows in one run of the model.'),
-  maximumDelayMs: z
+/** What happens to the waiting requests of one priority. */
+const queuePolicySchema = z.strictObject({
+  timeoutMs: z
     .number()
     .min(0)
-    .max(10_000)
-    .default(0)
-    .describe('Longest wait for company, in milliseconds; 0 batches only what queued up while the runner was busy.'),
-  queueRows: z.int().min(1).optional().describe('Rows that may wait; more are refused with 503.'),
+    .max(3_600_000)
+    .optional()
+    .describe('Longest wait in the queue, in milliseconds; the deadline of the request when 0 or absent.'),
+  onTimeout: z
+    .enum(['reject', 'delay'])
+    .optional()
+    .describe(
+      'After that wait: refuse with 503 (reject, the default), or run once no punctual request of the same priority waits (delay).',
+    ),
+  allowTimeoutOverride: z
+    .boolean()
+    .optional()
+    .describe('Whether the `timeout` parameter of a request may shorten the wait; it may when absent.'),
+  maximumRequests: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Requests of this priority that may wait, besides the bound of `queueRows`; no other bound when absent.'),
 });
+export type QueuePolicy = z.output<typeof queuePolicySchema>;
+
+export const batchingSchema = z
+  .strictObject({
+    mode: z
+      .enum(['fixed', 'auto'])
+      .optional()
+      .describe(
+        'fixed (the default) fills batches up to `maximumRows`; auto learns from observed latency how many rows keep `targetP99Ms`.',
+      ),
+    targetP99Ms: z
+      .number()
+      .gt(0)
+      .max(3_600_000)
+      .optional()
+      .describe('Of mode auto: the 99th percentile of latency in queue and model to stay below, in milliseconds.'),
+    maximumRows: z.int().min(1).max(65_536).default(64).describe('Most rows in one run of the model.'),
+    preferredRows: z
+      .array(z.int().min(1).max(65_536))
+      .min(1)
+      .optional()
+      .describe('Batch sizes that suit the model; within `maximumDelayMs` a batch of another size waits to reach one.'),
+    allowedRows: z
+      .array(z.int().min(1).max(65_536))
+      .min(1)
+      .optional()
+      .describe('The only batch sizes that the model is run with: smaller batches are padded and the padding cut off.'),
+    maximumDelayMs: z
+      .number()
+      .min(0)
+      .max(10_000)
+      .default(0)
+      .describe('Longest wait for company, in milliseconds; 0 batches only what queued up while the runner was busy.'),
+    queueRows: z.int().min(1).optional().describe('Rows that may wait; more are refused with 503.'),
+    priorityLevels: z
+      .int()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('Priorities that requests may name: 1, the most urgent, to this; without, all are alike.'),
+    defaultPriority: z
+      .int()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('Priority of requests that name none, or 0, or one beyond the levels; the middle one when absent.'),
+    promoteAfterMs: z
+      .number()
+      .gt(0)
+      .max(3_600_000)
+      .optional()
+      .describe('A request that waited so long goes before more urgent ones; urgent ones always go first when absent.'),
+    queuePolicy: queuePolicySchema.optional().describe('What holds for waiting requests of every priority.'),
+    queuePolicies: z
+      .record(z.string().regex(/^[1-9][0-9]?$|^100$/, 'name a priority, 1 to 100'), queuePolicySchema)
+      .optional()
+      .describe('What holds instead for those of one priority, by its number.'),
+  })
+  .check(({ value, issues }) => {
+    const complain = (path: string, message: string): void =>
+      void issues.push({ code: 'custom', path: [path], message, input: value });
+    const { mode, targetP99Ms, maximumRows, preferredRows, allowedRows, priorityLevels = 0, defaultPriority } = value;
+    if (mode === 'auto' && targetP99Ms === undefined) complain('targetP99Ms', 'mode auto needs a target');
+    if (preferredRows?.some(rows => rows > maximumRows) === true)
+      complain('preferredRows', `no size may be above maximumRows, ${maximumRows}`);
+    if (allowedRows !== undefined && Math.max(...allowedRows) !== maximumRows)
+      complain('allowedRows', `the largest size must be maximumRows, ${maximumRows}`);
+    if (defaultPriority !== undefined && defaultPriority > priorityLevels)
+      complain('defaultPriority', `there are ${priorityLevels} priorityLevels`);
+    for (const level of Object.keys(value.queuePolicies ?? {})) {
+      if (Number(level) > priorityLevels)
+        complain('queuePolicies', `${level} is beyond priorityLevels, ${priorityLevels}`);
+    }
+  });
 export type BatchingConfig = z.output<typeof batchingSchema>;
 
 export const modelConfigSchema = z.strictObject({

@@ -6,6 +6,7 @@ export {
   type ModelConfig,
   type MonitorsConfig,
   monitorsSchema,
+  type QueuePolicy,
   type WindowSpec,
 } from './config.ts';
 export { durationSchema, parseDurationMs } from './duration.ts';

@@ -174,7 +174,7 @@ test('a deadline is kept: 504, and 503 for the timeout of the schedule policy', 
     body: body.replace('{', '{"parameters":{"timeout":20000},'),
   });
   expect([policy.status, policy.json()]).toEqual([503, { error: 'Request timeout expired' }]);
-  expect(fake.sink.failures.map(({ code }) => code)).toEqual(['deadline_exceeded', 'deadline_exceeded']);
+  expect(fake.sink.failures.map(({ code }) => code)).toEqual(['deadline_exceeded', 'queue_timeout']);
 });
 
 test('a lost runner is a retryable 503, a throwing model a 500', async () => {

@@ -15,6 +15,8 @@ const refusalCodes = [
   'alias_not_found',
   'version_not_ready',
   'overloaded',
+  'queue_timeout',
+  'rate_limited',
   'deadline_exceeded',
   'runner_lost',
   'draining',
@@ -54,6 +56,8 @@ export interface VersionMetrics {
   failed(code: FaultCode, totalUs: number): void;
   canceled(totalUs: number): void;
   executed(rows: number, times: RunTimes, nowMs: number): void;
+  /** Mode auto of batching has learned this limit; undefined shows none. */
+  limited(rows: number | undefined): void;
   readonly statistics: StatisticsBook;
 }
 
@@ -79,6 +83,7 @@ function declareOwn(registry: MetricRegistry) {
     queue: registry.histogram('holdfast_queue_duration_seconds', 'Time of a request in the queue'),
     infer: registry.histogram('holdfast_infer_duration_seconds', 'Time of a request in the model'),
     batch: registry.histogram('holdfast_batch_rows', 'Rows in one run of the model', batchBounds),
+    batchLimit: registry.gauge('holdfast_batch_limit_rows', 'Rows in one run that batching in mode auto has learned'),
     refusals: registry.counter('holdfast_refusals_total', 'Requests answered with an error, by code'),
   };
 }
@@ -121,6 +126,7 @@ export class ServingMetrics {
     const queueSeconds = this.#own.queue.labels(labels);
     const inferSeconds = this.#own.infer.labels(labels);
     const batchRows = this.#own.batch.labels(labels);
+    const { batchLimit } = this.#own;
     let recent = new Histogram();
     const statistics = new StatisticsBook();
     const metrics: VersionMetrics = {
@@ -166,6 +172,10 @@ export class ServingMetrics {
         statistics.executed(rows, times, nowMs);
         batchRows.record(rows * unit);
       },
+      limited(limit) {
+        if (limit === undefined) batchLimit.remove(labels);
+        else batchLimit.labels(labels).set(limit);
+      },
     };
     return metrics;
   }
@@ -183,8 +193,8 @@ export class ServingMetrics {
     if (users > 0) return;
     this.#users.delete(key);
     for (const family of Object.values(this.#counters)) family.remove(labels);
-    const { request, queue, infer, batch } = this.#own;
-    for (const family of [request, queue, infer, batch]) family.remove(labels);
+    const { request, queue, infer, batch, batchLimit } = this.#own;
+    for (const family of [request, queue, infer, batch, batchLimit]) family.remove(labels);
   }
 
   refused(code: FaultCode): void {

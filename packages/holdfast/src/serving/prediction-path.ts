@@ -155,16 +155,14 @@ export class PredictionPath {
     },
   ): Promise<RunResult> {
     const { inputs, rows, batchKey, timeoutMs } = request;
-    const isShorter = timeout !== undefined && timeout.ms < timeoutMs;
     const ticket = served.batcher.submit({
       inputs,
       rows,
       batchKey,
       priority,
-      deadlineMs: call.startedMs + (isShorter ? timeout.ms : timeoutMs),
-      expired: isShorter
-        ? timeout.refusal
-        : () => new Refusal('deadline_exceeded', faults.deadline_exceeded.say(timeoutMs)),
+      queueTimeoutMs: timeout?.ms,
+      deadlineMs: call.startedMs + timeoutMs,
+      expired: () => new Refusal('deadline_exceeded', faults.deadline_exceeded.say(timeoutMs)),
     });
     call.onGone(() => {
       // A transport with deadlines also ends the call when one passes; that is an answer, not a caller who left.

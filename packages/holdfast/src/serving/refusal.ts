@@ -49,6 +49,7 @@ export function badRequest(text: string): Refusal {
 
 const retryable: ReadonlySet<FaultCode> = new Set([
   'overloaded',
+  'queue_timeout',
   'runner_lost',
   'version_not_ready',
   'draining',

@@ -60,7 +60,11 @@ function setUp(
       giveBack: runner => void (gone.has(runner) || free.push(runner)),
     },
     clock,
-    observer: { executed: (rows, requests) => void executed.push([rows, requests]), unsplittable: () => {} },
+    observer: {
+      executed: (rows, requests) => void executed.push([rows, requests]),
+      limited: () => {},
+      unsplittable: () => {},
+    },
   });
   return { batcher, runner: runners[0]!, runners, free, gone, executed };
 }

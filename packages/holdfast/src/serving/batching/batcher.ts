@@ -3,8 +3,11 @@ import type { BatchingConfig } from '../../config/index.ts';
 import type { Runner } from '../../runtime/index.ts';
 import type { ServingClock } from '../clock.ts';
 import type { Refusal } from '../refusal.ts';
+import { BatchLimit } from './batch-limit.ts';
 import { Deadlines, type Expiring } from './deadlines.ts';
-import { haveRows, joinRows, sliceRows } from './rows.ts';
+import { type QueueTerms, queueTermsOf } from './queue-terms.ts';
+import { haveRows, joinRows, padRows, sliceRows } from './rows.ts';
+import { type Lane, type Waiting, WaitingLine } from './waiting-line.ts';
 
 /** What a request asks of the batcher. Inputs are borrowed until its answer. */
 export interface RunRequest {
@@ -13,6 +16,10 @@ export interface RunRequest {
   readonly batchKey: string;
   /** 1 is the most urgent; undefined leaves it to the model's default. */
   readonly priority?: number | undefined;
+  /** How long the caller would have it wait in the queue, in ms; undefined leaves it to the model's policy. */
+  readonly queueTimeoutMs?: number | undefined;
+  /** Whose request it is, with the weight of its share of the queue. @default everyone's, of weight 1 */
+  readonly caller?: { readonly key: string; readonly weight: number } | undefined;
   /** On the monotonic clock; afterwards the request fails with {@link RunRequest.expired}. */
   readonly deadlineMs: number;
   readonly expired: () => Refusal;
@@ -47,6 +54,8 @@ export interface FreeRunners {
 
 export interface BatchObserver {
   executed(rows: number, requests: number, times: RunTimes): void;
+  /** Mode auto has learned another limit; undefined in mode fixed. */
+  limited(rows: number | undefined): void;
   /** The outputs of a shared run could not be told apart by row; requests run one at a time from now on. */
   unsplittable(): void;
 }
@@ -60,11 +69,19 @@ export interface BatcherOptions {
   readonly observer: BatchObserver;
 }
 
-class Job implements Ticket, Expiring {
+const everyone = { key: '', weight: 1 };
+
+class Job implements Ticket, Expiring, Waiting {
   readonly request: RunRequest;
+  readonly rows: number;
+  readonly lane: string;
+  readonly caller: string;
+  readonly weight: number;
+  readonly level: number;
   readonly deadlineMs: number;
   readonly queuedAtMs: number;
   readonly result: Promise<RunResult>;
+  turn = 0;
   /** No longer wanted once it is settled. */
   isSettled = false;
   isQueued = true;
@@ -72,9 +89,15 @@ class Job implements Ticket, Expiring {
   #resolve: (result: RunResult) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  constructor(owner: Batcher, request: RunRequest, queuedAtMs: number) {
+  constructor(owner: Batcher, request: RunRequest, level: number, queuedAtMs: number) {
     this.#owner = owner;
     this.request = request;
+    this.rows = request.rows;
+    this.lane = request.batchKey;
+    const { key, weight } = request.caller ?? everyone;
+    this.caller = key;
+    this.weight = weight;
+    this.level = level;
     this.deadlineMs = request.deadlineMs;
     this.queuedAtMs = queuedAtMs;
     this.result = new Promise((resolve, reject) => {
@@ -106,61 +129,153 @@ class Job implements Ticket, Expiring {
   }
 }
 
+/** The end of a job's wait in the queue. */
+class WaitLimit implements Expiring {
+  readonly job: Job;
+  readonly deadlineMs: number;
+  readonly #expired: () => void;
+
+  constructor(job: Job, deadlineMs: number, expired: () => void) {
+    this.job = job;
+    this.deadlineMs = deadlineMs;
+    this.#expired = expired;
+  }
+
+  expire(): void {
+    this.#expired();
+  }
+}
+
+/** A batch on its way to a runner. */
+interface Batch {
+  readonly jobs: readonly Job[];
+  /** Whether a job that waits had no room in it. */
+  readonly wasFull: boolean;
+}
+
+/** Weight of the newest run in the mean time of a run. */
+const newest = 0.1;
+
 /**
  * The queue in front of one version's runners. While every runner is busy rows gather; whenever one is free, all that
- * wait and fit (up to `maximumRows`, same batch key, oldest first) go as one run. When idle a request runs at once,
- * unless the last run had company: then it waits for the other requests of the same turn of the event loop.
+ * wait and fit (up to `maximumRows` or what mode auto learned, same batch key, the most urgent first, callers in turn)
+ * go as one run. When idle a request runs at once, unless the last run had company: then it waits for the other requests
+ * of the same turn of the event loop.
  */
 export class Batcher {
   readonly #runners: FreeRunners;
   readonly #clock: Pick<ServingClock, 'monotonicMs'>;
   readonly #observer: BatchObserver;
   readonly #deadlines: Deadlines<Job>;
-  /** Waiting jobs by batch key, oldest first. Invariant: no list is empty. */
-  readonly #queues = new Map<string, Job[]>();
+  readonly #waitLimits: Deadlines<WaitLimit>;
+  readonly #waitLimitOf = new Map<Job, WaitLimit>();
+  readonly #line = new WaitingLine<Job>();
   #batching: BatchingConfig;
+  #limit: BatchLimit | undefined;
   #isBatchable: boolean;
-  #queuedRows = 0;
-  #queuedJobs = 0;
+  #running = 0;
+  /** Mean time of a run; 0 before the first. */
+  #runMs = 0;
   #lastRunJobs = 1;
   #isTurnPending = false;
   #delayTimer: NodeJS.Timeout | undefined;
 
   constructor({ batching, isBatchable, runners, clock, observer }: BatcherOptions) {
-    this.#batching = batching;
     this.#isBatchable = isBatchable;
     this.#runners = runners;
     this.#clock = clock;
     this.#observer = observer;
     this.#deadlines = new Deadlines(clock);
+    this.#waitLimits = new Deadlines(clock);
+    this.#batching = batching;
+    this.batching = batching;
   }
 
   /** Requests that wait for a runner. */
   get pending(): number {
-    return this.#queuedJobs;
+    return this.#line.requests;
   }
 
+  /** What was learned is kept unless the target or the maximum changes. */
   set batching(batching: BatchingConfig) {
+    const { mode, targetP99Ms, maximumRows } = batching;
+    const before = this.#batching;
     this.#batching = batching;
+    const isKept = before.targetP99Ms === targetP99Ms && before.maximumRows === maximumRows && before.mode === mode;
+    if (isKept && this.#limit !== undefined) return;
+    this.#limit = mode === 'auto' && targetP99Ms !== undefined ? new BatchLimit(targetP99Ms, maximumRows) : undefined;
+    this.#observer.limited(this.#limit?.rows);
   }
 
   get #queueLimit(): number {
     return this.#batching.queueRows ?? Math.max(128, 2 * this.#batching.maximumRows);
   }
 
-  /** @throws Fault `overloaded` when the queue is full; a request larger than the whole queue may wait alone */
+  get #batchRows(): number {
+    return this.#limit?.rows ?? this.#batching.maximumRows;
+  }
+
+  /** Whether a request of this caller would be refused whatever it says, so that it need not be read. */
+  isFullFor(caller: string): boolean {
+    const { priorityLevels } = this.#batching;
+    return priorityLevels === undefined && this.#line.rows >= this.#queueLimit && this.#line.isOnly(caller);
+  }
+
+  /**
+   * A request larger than the whole queue may wait alone.
+   * @throws Fault `overloaded` when the queue is full, or so long that the deadline would pass in it
+   */
   submit(request: RunRequest): Ticket {
-    if (this.#queuedRows > 0 && this.#queuedRows + request.rows > this.#queueLimit) throw fault('overloaded', 1000);
-    const job = new Job(this, request, this.#clock.monotonicMs());
-    const queue = this.#queues.get(request.batchKey);
-    if (queue === undefined) this.#queues.set(request.batchKey, [job]);
-    else queue.push(job);
-    this.#queuedRows += request.rows;
-    this.#queuedJobs++;
+    const nowMs = this.#clock.monotonicMs();
+    const leftMs = request.deadlineMs - nowMs;
+    const { priority, queueTimeoutMs: timeoutMs } = request;
+    const terms = queueTermsOf(this.#batching, { priority, timeoutMs, leftMs });
+    const job = new Job(this, request, terms.level, nowMs);
+    if (this.#line.requests > 0) this.#makeRoom(job, terms, leftMs);
+    this.#line.add(job);
     this.#deadlines.add(job);
+    if (terms.timeoutMs !== undefined) this.#limitWait(job, terms.timeoutMs, terms.onTimeout);
     if (this.#lastRunJobs === 1) this.wake();
     else this.#wakeAfterThisTurn();
     return job;
+  }
+
+  /** @throws Fault `overloaded` */
+  #makeRoom(job: Job, { level, maximumRequests }: QueueTerms, leftMs: number): void {
+    if (this.#line.requestsAt(level) >= maximumRequests) throw fault('overloaded', 1000);
+    const targetMs = this.#limit === undefined ? undefined : this.#batching.targetP99Ms;
+    if (this.#estimateMs(job) > Math.min(leftMs, targetMs ?? leftMs)) throw fault('overloaded', 1000);
+    const excess = this.#line.rows + job.rows - this.#queueLimit;
+    if (excess <= 0) return;
+    const victims = this.#line.victims(job, excess);
+    if (victims === undefined) throw fault('overloaded', 1000);
+    for (const victim of victims) victim.fail(fault('overloaded', 1000));
+  }
+
+  /** Until a job that arrives now would have its answer: the runs before it, its own, and what is running. */
+  #estimateMs(job: Job): number {
+    if (this.#runMs === 0) return 0;
+    const batchRows = this.#isBatchable ? this.#batchRows : 1;
+    const runs = Math.ceil((this.#line.rowsBefore(job) + job.rows) / batchRows);
+    return (runs / Math.max(1, this.#running)) * this.#runMs;
+  }
+
+  #limitWait(job: Job, timeoutMs: number, onTimeout: QueueTerms['onTimeout']): void {
+    const limit = new WaitLimit(job, job.queuedAtMs + timeoutMs, () => {
+      this.#waitLimitOf.delete(job);
+      if (!job.isQueued || job.isSettled) return;
+      if (onTimeout === 'reject') job.fail(fault('queue_timeout'));
+      else this.#line.delay(job);
+    });
+    this.#waitLimitOf.set(job, limit);
+    this.#waitLimits.add(limit);
+  }
+
+  #endWaitLimit(job: Job): void {
+    const limit = this.#waitLimitOf.get(job);
+    if (limit === undefined) return;
+    this.#waitLimitOf.delete(job);
+    this.#waitLimits.delete(limit);
   }
 
   #wakeAfterThisTurn(): void {
@@ -176,115 +291,136 @@ export class Batcher {
   settled(job: Job): void {
     this.#deadlines.delete(job);
     if (!job.isQueued) return;
-    const queue = this.#queues.get(job.request.batchKey);
-    const index = queue?.indexOf(job) ?? -1;
-    if (queue === undefined || index < 0) return;
-    queue.splice(index, 1);
-    if (queue.length === 0) this.#queues.delete(job.request.batchKey);
-    this.#left(job);
-  }
-
-  #left(job: Job): void {
     job.isQueued = false;
-    this.#queuedRows -= job.request.rows;
-    this.#queuedJobs--;
+    this.#endWaitLimit(job);
+    this.#line.remove(job);
   }
 
   /** Starts runs while something waits and a runner is free. */
   wake(): void {
-    while (this.#queuedJobs > 0) {
-      if (this.#mustWait()) return;
+    while (this.#line.requests > 0) {
       const runner = this.#runners.take();
       if (runner === undefined) return;
-      void this.#occupy(runner, this.#take());
-    }
-  }
-
-  /** With a maximum delay, a short batch waits for company until its oldest request has waited that long. */
-  #mustWait(): boolean {
-    const { maximumDelayMs, maximumRows } = this.#batching;
-    if (maximumDelayMs === 0 || this.#queuedRows >= maximumRows || !this.#isBatchable) return false;
-    const oldest = this.#oldestQueue()[0]!;
-    const restMs = oldest.queuedAtMs + maximumDelayMs - this.#clock.monotonicMs();
-    if (restMs <= 0) return false;
-    clearTimeout(this.#delayTimer);
-    this.#delayTimer = setTimeout(() => this.wake(), Math.ceil(restMs));
-    this.#delayTimer.unref();
-    return true;
-  }
-
-  #oldestQueue(): Job[] {
-    let oldest: Job[] | undefined;
-    for (const queue of this.#queues.values()) {
-      if (oldest === undefined || queue[0]!.queuedAtMs < oldest[0]!.queuedAtMs) oldest = queue;
-    }
-    if (oldest === undefined) throw new Error('the queue is empty');
-    return oldest;
-  }
-
-  /** Takes the oldest jobs of one key off the queue, as many as fit into a run; expired ones are dropped here. */
-  #take(): Job[] {
-    const nowMs = this.#clock.monotonicMs();
-    const queue = this.#oldestQueue();
-    const limit = this.#isBatchable ? this.#batching.maximumRows : 0;
-    const taken: Job[] = [];
-    const expired: Job[] = [];
-    let rows = 0;
-    let at = 0;
-    for (; at < queue.length; at++) {
-      const job = queue[at]!;
-      if (job.deadlineMs <= nowMs) {
-        expired.push(job);
-        continue;
+      const batch = this.#next();
+      if (batch === undefined) {
+        this.#runners.giveBack(runner);
+        return;
       }
-      if (taken.length > 0 && rows + job.request.rows > limit) break;
-      taken.push(job);
-      rows += job.request.rows;
+      for (const job of batch.jobs) this.#leaves(job);
+      void this.#occupy(runner, batch);
     }
-    const key = queue[0]!.request.batchKey;
-    if (at === queue.length) this.#queues.delete(key);
-    else queue.splice(0, at);
-    for (const job of taken) this.#left(job);
-    for (const job of expired) {
-      this.#left(job);
-      job.expire();
-    }
-    return taken;
   }
 
-  async #occupy(runner: Runner, jobs: readonly Job[]): Promise<void> {
+  #leaves(job: Job): void {
+    job.isQueued = false;
+    this.#endWaitLimit(job);
+    this.#line.take(job);
+  }
+
+  /** What to run next, if anything must not wait for company. */
+  #next(): Batch | undefined {
+    const nowMs = this.#clock.monotonicMs();
+    this.#dropLate(nowMs);
+    let firstMs = Number.POSITIVE_INFINITY;
+    for (const lane of this.#line.lanes(nowMs, this.#batching.promoteAfterMs)) {
+      const { batch, restMs } = this.#batchOf(lane, nowMs);
+      if (batch !== undefined) return batch;
+      firstMs = Math.min(firstMs, restMs);
+    }
+    if (firstMs === Number.POSITIVE_INFINITY) return undefined;
+    clearTimeout(this.#delayTimer);
+    this.#delayTimer = setTimeout(() => this.wake(), Math.ceil(firstMs));
+    this.#delayTimer.unref();
+    return undefined;
+  }
+
+  /** Timers may be late; nothing that is late is run. */
+  #dropLate(nowMs: number): void {
+    for (const job of this.#line.all()) if (job.deadlineMs <= nowMs) job.expire();
+    for (const limit of [...this.#waitLimitOf.values()]) if (limit.deadlineMs <= nowMs) limit.expire();
+  }
+
+  /** The first jobs of a lane, as many as fit into a run; none while they wait for company, which is over in `restMs`. */
+  #batchOf(lane: Lane<Job>, nowMs: number): { readonly batch: Batch | undefined; readonly restMs: number } {
+    const { maximumDelayMs, preferredRows } = this.#batching;
+    const limit = this.#isBatchable ? this.#batchRows : 0;
+    const company = this.#line.companyOf(lane);
+    let rows = 0;
+    let count = 0;
+    let preferred = 0;
+    let queuedAtMs = nowMs;
+    for (const job of company) {
+      if (count > 0 && rows + job.rows > limit) break;
+      rows += job.rows;
+      count++;
+      queuedAtMs = Math.min(queuedAtMs, job.queuedAtMs);
+      if (preferredRows?.includes(rows) === true) preferred = count;
+    }
+    const wasFull = count < company.length;
+    const restMs = queuedAtMs + maximumDelayMs - nowMs;
+    const mayWait = this.#isBatchable && restMs > 0 && !wasFull && rows < limit;
+    if (mayWait && preferred === 0) return { batch: undefined, restMs };
+    return { batch: { jobs: company.slice(0, mayWait ? preferred : count), wasFull }, restMs: 0 };
+  }
+
+  async #occupy(runner: Runner, { jobs, wasFull }: Batch): Promise<void> {
+    this.#running++;
     try {
-      if (jobs.length === 0) return;
       this.#lastRunJobs = jobs.length;
+      const startMs = this.#clock.monotonicMs();
       await this.#run(runner, jobs);
+      this.#learn(jobs, startMs, wasFull);
     } finally {
+      this.#running--;
       this.#runners.giveBack(runner);
       this.wake();
     }
   }
 
+  #learn(jobs: readonly Job[], startMs: number, wasFull: boolean): void {
+    const runMs = this.#clock.monotonicMs() - startMs;
+    const runBeforeMs = this.#runMs === 0 ? runMs : this.#runMs;
+    this.#runMs = runBeforeMs + newest * (runMs - runBeforeMs);
+    if (this.#limit === undefined) return;
+    const before = this.#limit.rows;
+    for (const job of jobs) {
+      this.#limit.observe(Math.min(startMs - job.queuedAtMs, runBeforeMs) + runMs, wasFull);
+    }
+    if (this.#limit.rows !== before) this.#observer.limited(this.#limit.rows);
+  }
+
+  /** With only some batch sizes allowed, the smallest that holds these rows; more than the largest go as they are. */
+  #paddedRows(rows: number): number {
+    const { allowedRows } = this.#batching;
+    if (allowedRows === undefined || !this.#isBatchable) return rows;
+    const larger = allowedRows.filter(allowed => allowed >= rows);
+    return larger.length === 0 ? rows : Math.min(...larger);
+  }
+
   async #run(runner: Runner, jobs: readonly Job[]): Promise<'done' | 'lost'> {
     const startMs = this.#clock.monotonicMs();
-    const rows = jobs.reduce((sum, job) => sum + job.request.rows, 0);
+    const rows = jobs.reduce((sum, job) => sum + job.rows, 0);
     try {
-      const inputs =
+      const joined =
         jobs.length === 1
           ? jobs[0]!.request.inputs
           : joinRows(
               jobs.map(job => job.request.inputs),
               rows,
             );
+      const runRows = this.#paddedRows(rows);
+      const inputs = runRows === rows ? joined : padRows(joined, runRows);
       const sentMs = this.#clock.monotonicMs();
       const { outputs, inferUs } = await runner.run(inputs);
       const backMs = this.#clock.monotonicMs();
       const joinUs = (sentMs - startMs) * 1000;
       const times = { joinUs, inferUs, splitUs: Math.max(0, (backMs - sentMs) * 1000 - inferUs) };
       this.#observer.executed(rows, jobs.length, times);
-      if (jobs.length > 1 && !haveRows(outputs, rows)) {
+      if ((jobs.length > 1 || runRows !== rows) && !haveRows(outputs, runRows)) {
         this.#isBatchable = false;
         this.#observer.unsplittable();
         await this.#runSingly(runner, jobs);
-      } else this.#share(jobs, outputs, startMs, times);
+      } else this.#share(jobs, outputs, runRows, startMs, times);
       return 'done';
     } catch (error) {
       const isLost = isFault(error) && error.code === 'runner_lost';
@@ -306,22 +442,18 @@ export class Batcher {
   }
 
   #putBack(jobs: readonly Job[]): void {
-    const waiting = jobs.filter(job => !job.isSettled);
-    if (waiting.length === 0) return;
-    const key = waiting[0]!.request.batchKey;
-    this.#queues.set(key, [...waiting, ...(this.#queues.get(key) ?? [])]);
-    for (const job of waiting) {
+    for (const job of jobs) {
+      if (job.isSettled) continue;
       job.isQueued = true;
-      this.#queuedRows += job.request.rows;
-      this.#queuedJobs++;
+      this.#line.putBack(job);
     }
   }
 
-  #share(jobs: readonly Job[], outputs: readonly Tensor[], startMs: number, times: RunTimes): void {
+  #share(jobs: readonly Job[], outputs: readonly Tensor[], runRows: number, startMs: number, times: RunTimes): void {
     let from = 0;
     for (const job of jobs) {
-      const { rows } = job.request;
-      const own = jobs.length === 1 ? outputs : sliceRows(outputs, from, rows);
+      const { rows } = job;
+      const own = rows === runRows ? outputs : sliceRows(outputs, from, rows);
       from += rows;
       job.succeed({ outputs: own, queueUs: (startMs - job.queuedAtMs) * 1000, ...times });
     }
@@ -330,7 +462,8 @@ export class Batcher {
   /** Fails everything that still waits. */
   close(error: () => Refusal): void {
     clearTimeout(this.#delayTimer);
-    for (const queue of [...this.#queues.values()]) for (const job of [...queue]) job.fail(error());
+    for (const job of this.#line.all()) job.fail(error());
     this.#deadlines.close();
+    this.#waitLimits.close();
   }
 }

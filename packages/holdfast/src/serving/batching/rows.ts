@@ -40,6 +40,34 @@ export function joinRows(parts: readonly (readonly Tensor[])[], rows: number): r
   });
 }
 
+function repeatLast<T>(values: readonly T[], count: number, size: number): T[] {
+  const padded = values.slice();
+  while (padded.length < count) padded.push(...values.slice(values.length - size));
+  return padded;
+}
+
+/** The batch with its last row repeated until it has `rows` rows: values that the model can surely take. */
+export function padRows(tensors: readonly Tensor[], rows: number): readonly Tensor[] {
+  return tensors.map(tensor => {
+    const { name, datatype, shape, data } = tensor;
+    const size = rowElements(shape);
+    const paddedShape = shape.slice();
+    paddedShape[0] = rows;
+    if (datatype === 'BYTES') {
+      return { name, datatype, shape: paddedShape, data: repeatLast(Array.from(data, String), rows * size, size) };
+    }
+    const padded = new typedArrayOf[datatype](rows * size);
+    const set = (values: TensorData, at: number): void => {
+      // The dtype is the same, so the array kinds agree.
+      Reflect.apply(padded.set, padded, [values, at]);
+    };
+    set(data, 0);
+    const last = part(data, data.length - size, data.length);
+    for (let at = data.length; at < padded.length; at += size) set(last, at);
+    return { name, datatype, shape: paddedShape, data: padded };
+  });
+}
+
 /** Whether every tensor has exactly this many rows, so that they can be given back to their requests. */
 export function haveRows(tensors: readonly Tensor[], rows: number): boolean {
   return tensors.every(({ shape }) => shape.length > 0 && shape[0] === rows);

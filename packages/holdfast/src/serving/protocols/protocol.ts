@@ -27,8 +27,8 @@ export interface Decoded<Context> {
   readonly inputs: readonly Tensor[];
   /** A name for the request that its caller can label it by. */
   readonly id: string | undefined;
-  /** A shorter deadline than the header's, and what is said when it passes in the queue. */
-  readonly timeout: { readonly ms: number; readonly refusal: () => Refusal } | undefined;
+  /** How long it may wait in the queue; undefined leaves it to the model's policy. */
+  readonly timeout: { readonly ms: number } | undefined;
   /** 1 is the most urgent; undefined leaves it to the model's default. */
   readonly priority: number | undefined;
   /** What the encoder needs to know of the request. */

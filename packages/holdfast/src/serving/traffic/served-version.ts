@@ -46,6 +46,7 @@ export class ServedVersion {
       clock,
       observer: {
         executed: (rows, _requests, times) => this.numbers.executed(rows, times, clock.wallMs()),
+        limited: rows => this.numbers.limited(rows),
         unsplittable: () => log.warn({ model, version: routed.version }, 'batching.disabled'),
       },
     });

@@ -1,6 +1,7 @@
 import type { TensorSpec } from '@holdfast/api';
 import type { ServedVersion } from '../../traffic/served-version.ts';
 import type { ServedModel } from '../../traffic/traffic.ts';
+import { dynamicBatchingOf } from './schedule-of.ts';
 
 /** The protocol extensions that are served, by Triton's names. */
 const extensions: readonly string[] = [
@@ -45,7 +46,7 @@ export function modelConfig(served: ServedVersion): object {
     dims: gate.isBatchable ? shape.slice(1) : shape,
     ...(optional ? { optional } : {}),
   });
-  const { maximumRows, maximumDelayMs } = routed.batching;
+  const { maximumRows } = routed.batching;
   return {
     name: model,
     platform: 'onnxruntime_onnx',
@@ -55,8 +56,6 @@ export function modelConfig(served: ServedVersion): object {
     input: signature.inputs.map(tensor),
     output: signature.outputs.map(tensor),
     instance_group: [{ name: model, kind: 'KIND_CPU', count: routed.sockets.length }],
-    ...(gate.isBatchable
-      ? { dynamic_batching: { max_queue_delay_microseconds: Math.round(maximumDelayMs * 1000) } }
-      : {}),
+    ...(gate.isBatchable && { dynamic_batching: dynamicBatchingOf(routed) }),
   };
 }

@@ -89,14 +89,7 @@ export function decodedFrom(request: InferRequest, model: string, signature: Sig
   return {
     inputs: request.inputs,
     id: request.id,
-    timeout:
-      ms === undefined
-        ? undefined
-        : {
-            ms,
-            refusal: () =>
-              new Refusal('deadline_exceeded', 'Request timeout expired', { status: 503, retryAfterSeconds: 1 }),
-          },
+    timeout: ms === undefined ? undefined : { ms },
     priority: request.priority,
     context: planResponse(request, model, signature),
   };
