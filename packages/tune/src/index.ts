@@ -14,6 +14,7 @@ export { hypervolume } from './maths/hypervolume.ts';
 export { sobolPoint } from './maths/sobol.ts';
 export { asha } from './pruners/asha.ts';
 export { hyperband } from './pruners/hyperband.ts';
+export { type LearningCurveOptions, learningCurvePruner } from './pruners/learning-curve.ts';
 export { type PatientOptions, patientPruner } from './pruners/patient.ts';
 export { medianPruner, type PercentileOptions, percentilePruner } from './pruners/percentile.ts';
 export {
@@ -28,7 +29,9 @@ export { type RankGuardOptions, rankGuard } from './pruners/rank-guard.ts';
 export type { RungOptions } from './pruners/rungs.ts';
 export { type SuccessiveHalvingOptions, successiveHalving } from './pruners/successive-halving.ts';
 export { type ThresholdOptions, thresholdPruner } from './pruners/threshold.ts';
+export { type WilcoxonOptions, wilcoxonPruner } from './pruners/wilcoxon.ts';
 export { auto } from './samplers/auto.ts';
+export { type BohbOptions, bohb, bohbSampler } from './samplers/bohb.ts';
 export { type CmaEsOptions, cmaEs } from './samplers/cmaes.ts';
 export { type NsgaOptions, nsga2 } from './samplers/evolution/nsga2.ts';
 export { type Nsga3Options, nsga3 } from './samplers/evolution/nsga3.ts';
@@ -68,6 +71,7 @@ export { type FlatParams, type NestedParams, type Point, Space } from './space/s
 export type { Budget } from './study/budget.ts';
 export { createStudy, restoreStudy, type StudySettings } from './study/create-study.ts';
 export { compareSpaces, type SpaceDifference } from './study/evolve.ts';
+export { type RegretTerminatorOptions, regretTerminator } from './study/regret-terminator.ts';
 export type { StudyChanges, StudySnapshot } from './study/snapshot.ts';
 export type { Clock, Study, StudyOptions } from './study/study.ts';
 export type { StopContext, Terminator } from './study/terminator.ts';

@@ -2,11 +2,13 @@ import { fault, type StudySettings } from '@holdfast/api';
 import {
   asha,
   auto,
+  bohbSampler,
   cmaEs,
   forest,
   gp,
   grid,
   hyperband,
+  learningCurvePruner,
   medianPruner,
   noPruner,
   nsga2,
@@ -21,6 +23,7 @@ import {
   successiveHalving,
   thresholdPruner,
   tpe,
+  wilcoxonPruner,
 } from '@holdfast/tune';
 import { z } from 'zod';
 
@@ -57,6 +60,10 @@ const samplers: Readonly<Record<string, Choice<Sampler>>> = {
     }),
     tpe,
   ),
+  bohb: choice(
+    z.strictObject({ startupTrials: whole, goodShare: number, candidates: whole, randomShare: number }),
+    bohbSampler,
+  ),
   'cma-es': choice(
     z.strictObject({ populationSize: whole, sigma: number, restarts: z.enum(['ipop', 'none']).exactOptional() }),
     cmaEs,
@@ -90,6 +97,11 @@ const pruners: Readonly<Record<string, Choice<Pruner>>> = {
   'successive-halving': choice(rungs.extend({ cohort: whole }), successiveHalving),
   asha: choice(rungs, asha),
   hyperband: choice(rungs, hyperband),
+  wilcoxon: choice(z.strictObject({ pThreshold: number, startupSteps: whole }), wilcoxonPruner),
+  'learning-curve': choice(
+    z.strictObject({ maxSteps: z.number(), confidence: number, startupReports: whole }),
+    learningCurvePruner,
+  ),
 };
 
 function pick<T>(

@@ -55,20 +55,31 @@ function withEstimates(observations: readonly Observation[]): readonly Observati
 }
 
 /**
- * What a model can learn from: `withEstimates` once there are `needed` complete trials; before, with trials that stop
- * early, the losses at the deepest step that as many trials have reached, as in BOHB.
+ * Trials as they stood at the deepest step that `needed` of them have reached, failures as they are; `undefined` before so
+ * many have reported.
  *
  * Falkner, Klein & Hutter, BOHB: robust and efficient hyperparameter optimization at scale, ICML 2018, section 3.2.
  */
-export function learnable(observations: readonly Observation[], needed: number): readonly Observation[] {
-  if (observations.filter(o => o.kind === 'complete').length >= needed) return withEstimates(observations);
+export function atDeepestStep(
+  observations: readonly Observation[],
+  needed: number,
+): readonly Observation[] | undefined {
   const depths = observations.flatMap(o => (o.last ? [o.last.step] : [])).sort((a, b) => b - a);
   const step = depths[needed - 1];
-  if (step === undefined) return withEstimates(observations);
+  if (step === undefined) return undefined;
   return observations.flatMap(o => {
     if (o.kind === 'failed') return [o];
     if (o.last === undefined || o.last.step < step) return [];
     const losses = o.reports.findLast(r => r.step <= step)?.losses;
     return losses ? [{ ...o, kind: 'complete' as const, losses }] : [];
   });
+}
+
+/**
+ * What a model can learn from: `withEstimates` once there are `needed` complete trials; before, with trials that stop
+ * early, the losses at the deepest step that as many trials have reached.
+ */
+export function learnable(observations: readonly Observation[], needed: number): readonly Observation[] {
+  if (observations.filter(o => o.kind === 'complete').length >= needed) return withEstimates(observations);
+  return atDeepestStep(observations, needed) ?? withEstimates(observations);
 }

@@ -67,7 +67,7 @@ export class Surrogates {
   }
 }
 
-function shapeOf(space: Space): KernelShape {
+export function shapeOf(space: Space): KernelShape {
   return { isCategory: space.dimensions.map(d => d.domain.kind === 'category') };
 }
 
