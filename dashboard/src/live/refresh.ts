@@ -44,6 +44,8 @@ export function concernsModel(name: string): (event: LiveEvent) => boolean {
       case 'alert':
         return event.alert.model === name;
       case 'study':
+      case 'rollout':
+        // Its panel listens itself; what else the page shows changes with the registry.
         return false;
       default:
         return event satisfies never;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { modelSummarySchema, recordingStatusSchema } from './models.ts';
 import { alertSchema, verdictSchema } from './monitoring.ts';
 import { modelNameSchema } from './names.ts';
+import { rolloutSchema } from './rollout.ts';
 import { studyNameSchema } from './studies.ts';
 
 /** What the console hears as it happens, one JSON object per server-sent event. */
@@ -26,5 +27,7 @@ export const liveEventSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('registry'), model: modelNameSchema }),
   /** Trials of a study changed, or it is gone (revision -1). */
   z.object({ kind: z.literal('study'), study: studyNameSchema, revision: z.number() }),
+  /** Every second while a rollout is under way, and whenever it moves. */
+  z.object({ kind: z.literal('rollout'), rollout: rolloutSchema }),
 ]);
 export type LiveEvent = z.infer<typeof liveEventSchema>;

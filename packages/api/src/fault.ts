@@ -72,6 +72,14 @@ export const faults = {
     say: (name: string, version: number): string =>
       `Version ${version} of "${name}" has a part in the deployment or a rollout; end that first.`,
   },
+  rollout_running: {
+    http: 409,
+    grpc: 9,
+    say: (name: string, id: number): string =>
+      `Rollout ${id} of "${name}" is under way; abort it first, or start the new one with supersede.`,
+  },
+  rollout_refused: { http: 409, grpc: 9, say: (why: string): string => `The rollout was refused: ${why}` },
+  no_rollout: { http: 409, grpc: 9, say: (name: string): string => `No rollout of "${name}" is under way.` },
   alias_moved: {
     http: 409,
     grpc: 10,

@@ -1,12 +1,15 @@
 export { ApiError, type CallOptions, HoldfastClient } from './client.ts';
 export * from './datatype.ts';
 export * from './deployment.ts';
+export { parseDurationMs } from './duration.ts';
 export * from './events.ts';
 export { Fault, type FaultCode, fault, faults, isFault } from './fault.ts';
 export * from './models.ts';
 export * from './monitoring.ts';
 export * from './names.ts';
 export * from './predictions.ts';
+export * from './rollout.ts';
+export { parsePlan, type RolloutStep } from './rollout-plan.ts';
 export { type PredictionQuery, predictionQuerySchema, type RouteName, routes } from './routes.ts';
 export * from './signature.ts';
 export * from './studies.ts';

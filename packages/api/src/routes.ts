@@ -25,6 +25,7 @@ import {
 } from './monitoring.ts';
 import { modelNameSchema } from './names.ts';
 import { exportFormatSchema, predictionRecordSchema } from './predictions.ts';
+import { actOnRolloutSchema, rolloutDetailSchema, rolloutSchema, startRolloutSchema } from './rollout.ts';
 import { studyRoutes } from './study-routes.ts';
 
 const rangeSchema = z.object({
@@ -123,6 +124,33 @@ export const routes = {
     scope: 'alias:write',
     body: setDeploymentSchema,
     answer: deploymentResponseSchema,
+  },
+  listRollouts: {
+    method: 'GET',
+    path: '/api/v1/models/:model/rollouts',
+    scope: 'models:read',
+    answer: z.array(rolloutSchema),
+  },
+  startRollout: {
+    method: 'POST',
+    path: '/api/v1/models/:model/rollouts',
+    scope: 'alias:write',
+    body: startRolloutSchema,
+    answer: rolloutSchema,
+  },
+  readRollout: {
+    method: 'GET',
+    path: '/api/v1/models/:model/rollouts/:rollout',
+    scope: 'models:read',
+    answer: rolloutDetailSchema,
+  },
+  /** Promotes, pauses, resumes or aborts the rollout that is under way. */
+  actOnRollout: {
+    method: 'POST',
+    path: '/api/v1/models/:model/rollout',
+    scope: 'alias:write',
+    body: actOnRolloutSchema,
+    answer: rolloutSchema,
   },
   traffic: {
     method: 'GET',

@@ -141,6 +141,13 @@ export {
   proportionConfidenceSequence,
 } from './sequential/proportion-sequence.ts';
 export {
+  type Side,
+  safeEvidence,
+  safeRateEvidence,
+  safeShiftEvidence,
+  type TwoArmBlock,
+} from './sequential/safe-comparison.ts';
+export {
   type KllOptions,
   KllSketch,
   type KllSnapshot,

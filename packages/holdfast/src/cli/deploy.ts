@@ -27,6 +27,7 @@ import {
   words,
 } from './command.ts';
 import { connect, connectionHelp, connectionOptions } from './connection.ts';
+import { planOf, rolloutLine } from './rollout.ts';
 import { sourceChoiceOf, sourceHelp, sourceOptions } from './source-options.ts';
 
 /** `fraud-detector.v2.onnx` becomes `fraud-detector.v2`; anything a name cannot hold becomes `-`. */
@@ -101,6 +102,7 @@ export const deployCommand: Command = {
     ...connectionOptions,
     ...jsonOption,
     ...publishOptions,
+    canary: { type: 'string' },
   },
   optionHelp: [
     ['--name NAME', 'name of the model (default: from the file name)'],
@@ -116,6 +118,7 @@ export const deployCommand: Command = {
     ['--threshold P', 'scores at or above it are predicted positive (default 0.5)'],
     ['--alias NAME', 'alias to move to the new version (default champion)'],
     ['--no-alias', 'register only'],
+    ['--canary PLAN', 'roll it out by steps instead, such as "5% 10m -> 25% 30m -> 100%"'],
     ...sourceHelp,
     ...connectionHelp,
     jsonHelp,
@@ -123,7 +126,18 @@ export const deployCommand: Command = {
   run: async (parsed, terminal) => {
     const [path = ''] = words(parsed, 'MODEL');
     const model = parseModelName(text(parsed, 'name') ?? modelNameOfFile(path));
+    const plan = planOf(parsed, 'canary');
+    if (plan !== undefined && text(parsed, 'alias') !== undefined)
+      throw new UsageError('say either --alias or --canary');
     const { version, created } = await publishFile({ parsed, terminal, path, model });
+    if (plan !== undefined) {
+      const body = { version: version.version, plan };
+      const rollout = await connect(parsed, terminal).call('startRollout', { params: { model }, body });
+      terminal.stdout(
+        flag(parsed, 'json') ? `${JSON.stringify({ version, created, rollout })}\n` : rolloutLine(rollout),
+      );
+      return rollout.phase === 'failed' ? exitCodes.failed : exitCodes.ok;
+    }
     if (flag(parsed, 'json')) terminal.stdout(`${JSON.stringify({ version, created })}\n`);
     else {
       const aliases = version.aliases.length > 0 ? ` as ${version.aliases.join(', ')}` : '';
@@ -172,7 +186,9 @@ async function requestOf(
     ...(version !== undefined && { version }),
     ...(baseline && { baseline }),
     ...(task && { task }),
-    ...(flag(parsed, 'no-alias') ? { alias: null } : alias !== undefined && { alias: parseAlias(alias) }),
+    ...(flag(parsed, 'no-alias') || text(parsed, 'canary') !== undefined
+      ? { alias: null }
+      : alias !== undefined && { alias: parseAlias(alias) }),
   };
 }
 

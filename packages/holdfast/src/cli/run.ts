@@ -8,6 +8,7 @@ import { deployCommand } from './deploy.ts';
 import { deploymentCommand } from './deployment.ts';
 import { modelsCommand } from './models.ts';
 import { predictionsCommand } from './predictions.ts';
+import { rolloutCommand } from './rollout.ts';
 import { statusCommand } from './status.ts';
 import { studiesCommand } from './studies.ts';
 import { tuneCommand } from './tune.ts';
@@ -21,6 +22,7 @@ export function commands(start: StartHoldfast): readonly Command[] {
     convertCommand,
     modelsCommand,
     statusCommand,
+    rolloutCommand,
     rollbackCommand,
     aliasCommand,
     deploymentCommand,

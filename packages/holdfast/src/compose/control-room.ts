@@ -17,7 +17,7 @@ import type { ControlServices, ExportedFile, PredictionFilter } from '../console
 import type { MonitoringReader, MonitoringSummary } from '../monitoring/index.ts';
 import type { PredictionStore } from '../predlog/index.ts';
 import type { BlobStore, RegisteredVersion, Registry } from '../registry/index.ts';
-import { type Deployments, describeVersion, type Fleet, type Publisher } from '../rollout/index.ts';
+import { type Deployments, describeVersion, type Fleet, type Publisher, type Rollouts } from '../rollout/index.ts';
 import type { Studies } from '../tuning/index.ts';
 import { checkTargets } from './check-targets.ts';
 import type { ControlMetrics } from './control-metrics.ts';
@@ -30,6 +30,7 @@ export interface ControlRoomOptions {
   readonly fleet: Fleet;
   readonly publisher: Publisher;
   readonly deployments: Deployments;
+  readonly rollouts: Rollouts;
   readonly reader: MonitoringReader;
   readonly predictions: PredictionStore;
   readonly alerts: AlertBook;
@@ -139,7 +140,23 @@ export class ControlRoom implements ControlServices {
 
   removeVersion: ControlServices['removeVersion'] = (model, version) => this.#rooms.fleet.removeVersion(model, version);
 
-  removeModel: ControlServices['removeModel'] = model => this.#rooms.fleet.removeModel(model);
+  removeModel: ControlServices['removeModel'] = async model => {
+    await this.#rooms.fleet.removeModel(model);
+    await this.#rooms.rollouts.forget(model);
+  };
+
+  startRollout: ControlServices['startRollout'] = (model, request, actor) =>
+    this.#rooms.rollouts.start(model, request, actor);
+
+  actOnRollout: ControlServices['actOnRollout'] = (model, action, change) =>
+    this.#rooms.rollouts.act(model, action, change);
+
+  rollouts: ControlServices['rollouts'] = async model => {
+    await this.#rooms.registry.versions(model);
+    return this.#rooms.rollouts.list(model);
+  };
+
+  rollout: ControlServices['rollout'] = (model, id) => this.#rooms.rollouts.read(model, id);
 
   deployment: ControlServices['deployment'] = async model => {
     await this.#rooms.registry.versions(model);

@@ -6,7 +6,7 @@ import type { ControlServices } from '../console/index.ts';
 import { MonitoringReader, type MonitoringTables } from '../monitoring/index.ts';
 import { openPredictionStore, type PredlogTables } from '../predlog/index.ts';
 import type { BlobStore, Registry, RegistrySchema } from '../registry/index.ts';
-import type { Deployments, Publisher, RolloutTables } from '../rollout/index.ts';
+import type { Deployments, Publisher, Rollouts, RolloutTables } from '../rollout/index.ts';
 import { openReader } from '../storage/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { ControlMetrics } from './control-metrics.ts';
@@ -36,6 +36,7 @@ export interface LeadingPartOptions {
   readonly serving: ServingPart;
   readonly publisher: Publisher;
   readonly deployments: Deployments;
+  readonly rollouts: Rollouts;
   readonly meter: LiveTrafficMeter;
   readonly startedAtMs: number;
   readonly addresses: () => { readonly inferenceUrl: string; readonly consoleUrl: string };
@@ -64,7 +65,8 @@ async function watchedVersions(registry: Registry, blobs: BlobStore, configOf: C
 
 /** Starts the watcher process, alerting and the services of the control API. */
 export async function startLeadingPart(options: LeadingPartOptions): Promise<LeadingPart> {
-  const { config, configOf, directory, db, registry, blobs, serving, publisher, deployments, meter, log } = options;
+  const { config, configOf, directory, db, registry, blobs, serving, publisher, deployments, rollouts, meter, log } =
+    options;
   await using stack = new AsyncDisposableStack();
   const { fleet, pool } = serving;
   const bus = new EventBus();
@@ -111,6 +113,7 @@ export async function startLeadingPart(options: LeadingPartOptions): Promise<Lea
     fleet,
     publisher,
     deployments,
+    rollouts,
     reader,
     predictions,
     alerts: alerting,
@@ -124,6 +127,7 @@ export async function startLeadingPart(options: LeadingPartOptions): Promise<Lea
     startedAtMs: options.startedAtMs,
     addresses: options.addresses,
   });
+  stack.defer(rollouts.listen(rollout => bus.emit({ kind: 'rollout', rollout })));
   const failed = (event: string) => (error: unknown) => log.error({ error }, event);
   const tellWatcher = async (): Promise<void> => watch.watch(await watchedVersions(registry, blobs, configOf));
   const changed = (model: ModelName): void => {
@@ -135,6 +139,7 @@ export async function startLeadingPart(options: LeadingPartOptions): Promise<Lea
   stack.defer(
     serving.onQuarantine(({ model, version, reason }) => {
       const name = parseModelName(model);
+      rollouts.quarantined(name, version, reason).catch(failed('control.rollout_not_stopped'));
       fleet.quarantine(name, version, reason).catch(failed('control.quarantine_failed'));
       alerting.quarantined(name, version, reason).catch(failed('control.alert_failed'));
     }),
@@ -142,6 +147,7 @@ export async function startLeadingPart(options: LeadingPartOptions): Promise<Lea
   await tellWatcher();
   const pulse = setInterval(() => {
     room.pulse(Date.now()).catch(failed('control.pulse_failed'));
+    rollouts.tick().catch(failed('control.rollout_failed'));
   }, pulseMs);
   stack.defer(() => clearInterval(pulse));
   const lifetime = stack.move();

@@ -1,7 +1,7 @@
 import type { ModelName } from '@holdfast/api';
 import type { Config } from '../config/index.ts';
 import type { BlobStore, Registry } from '../registry/index.ts';
-import { type Deployments, Fleet, routedDeployment } from '../rollout/index.ts';
+import { type Deployments, Fleet, type Rollouts, routedDeployment } from '../rollout/index.ts';
 import { type RunnerEvents, type RunnerPool, startRunnerPool } from '../runtime/index.ts';
 import type { ControlDoor } from '../serving/index.ts';
 import type { Log } from '../telemetry/index.ts';
@@ -20,6 +20,7 @@ export interface ServingPartOptions {
   readonly registry: Registry;
   readonly blobs: BlobStore;
   readonly deployments: Deployments;
+  readonly rollouts: Rollouts;
   readonly meter: LiveTrafficMeter;
   readonly log: Log;
 }
@@ -39,7 +40,7 @@ export class ServingPart implements AsyncDisposable {
    * runners end.
    */
   constructor(options: ServingPartOptions) {
-    const { config, configOf, workers, directory, registry, blobs, deployments, meter, log } = options;
+    const { config, configOf, workers, directory, registry, blobs, deployments, rollouts, meter, log } = options;
     this.#lifetime = new AsyncDisposableStack();
     const pool = this.#lifetime.use(startRunnerPool({ runDirectory: directory.run, log }));
     this.pool = pool;
@@ -52,6 +53,7 @@ export class ServingPart implements AsyncDisposable {
       directory,
       log,
       meter,
+      onArms: arms => rollouts.take(arms),
       door: { ask: async question => (await this.#door.promise).ask(question) },
       onHung: (model, socket) => {
         const version = this.fleet.versionBehind(model, socket);
@@ -70,13 +72,14 @@ export class ServingPart implements AsyncDisposable {
       configOf,
       deploymentOf: (model, aliases) => {
         const { spec, seq } = deployments.of(model);
-        return spec && routedDeployment(spec, seq, aliases);
+        return rollouts.overlay(model, spec && routedDeployment(spec, seq, aliases), aliases);
       },
       log,
       onChange: model => {
         for (const listener of this.#listeners) listener(model);
       },
     });
+    rollouts.attach(this.fleet);
   }
 
   /** From now on questions of gateways are answered; earlier ones waited. */

@@ -5,7 +5,7 @@ import { startControlApi } from '../console/index.ts';
 import { convertModel } from '../conversion/index.ts';
 import { recoverLog } from '../predlog/index.ts';
 import { BlobStore, Registry, registryMigrations } from '../registry/index.ts';
-import { Deployments, Publisher, rolloutMigrations } from '../rollout/index.ts';
+import { Deployments, Publisher, Rollouts, rolloutMigrations } from '../rollout/index.ts';
 import { validateModel } from '../runtime/index.ts';
 import { openDatabase } from '../storage/index.ts';
 import { prepareModelBaseline } from './baseline.ts';
@@ -61,6 +61,14 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
   for (const [name, model] of Object.entries(config.models)) {
     await deployments.declare(parseModelName(name), model.deployment);
   }
+  const rollouts = await Rollouts.open({
+    db,
+    registry,
+    deployments,
+    defaultsOf: model => configOf(model).rollout,
+    clock: Date.now,
+    log,
+  });
   const meter = new LiveTrafficMeter(Date.now);
 
   // Also of gateways that there were more of at the last start: nobody else would finish their segments.
@@ -68,7 +76,7 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
   // Gateways start while the models are checked and loaded; the watcher and the console follow, so that the first
   // prediction does not wait for them.
   const serving = stack.use(
-    new ServingPart({ config, configOf, workers, directory, registry, blobs, deployments, meter, log }),
+    new ServingPart({ config, configOf, workers, directory, registry, blobs, deployments, rollouts, meter, log }),
   );
   const publisher = new Publisher({
     registry,
@@ -101,6 +109,7 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
       serving,
       publisher,
       deployments,
+      rollouts,
       meter,
       startedAtMs,
       addresses: () => ({ inferenceUrl, consoleUrl }),

@@ -1,5 +1,5 @@
 import type { Config } from '../config/index.ts';
-import type { ControlDoor } from '../serving/index.ts';
+import type { ArmReport, ControlDoor } from '../serving/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { EventBus } from './event-bus.ts';
@@ -16,6 +16,7 @@ interface ProcessOptions {
 export interface GatewaysRequest extends ProcessOptions {
   readonly workers: number;
   readonly meter: LiveTrafficMeter;
+  readonly onArms: (arms: readonly ArmReport[]) => void;
   /** A run on this socket takes too long. */
   readonly onHung: (model: string, socket: string) => void;
   /** Answers what gateways ask. */
@@ -29,6 +30,7 @@ export function startGateways({
   directory,
   log,
   meter,
+  onArms,
   onHung,
   door,
 }: GatewaysRequest): Promise<Gateways> {
@@ -51,7 +53,10 @@ export function startGateways({
       },
     },
     log,
-    onReport: (gateway, report) => meter.report(gateway, report),
+    onReport: (gateway, report) => {
+      meter.report(gateway, report);
+      onArms(report.arms);
+    },
     onEnd: gateway => meter.forget(gateway),
     onHung,
     door,

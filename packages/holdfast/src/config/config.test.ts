@@ -1,6 +1,6 @@
+import { parseDurationMs } from '@holdfast/api';
 import { expect, test } from 'vitest';
 import { configSchema } from './config.ts';
-import { parseDurationMs } from './duration.ts';
 
 test('an empty file is a complete configuration', () => {
   const config = configSchema.parse({});

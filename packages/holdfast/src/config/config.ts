@@ -1,4 +1,11 @@
-import { aliasSchema, deploymentSchema, modelNameSchema, sourceChoiceSchema, taskHintSchema } from '@holdfast/api';
+import {
+  aliasSchema,
+  deploymentSchema,
+  modelNameSchema,
+  rolloutDefaultsSchema,
+  sourceChoiceSchema,
+  taskHintSchema,
+} from '@holdfast/api';
 import { z } from 'zod';
 import { durationSchema } from './duration.ts';
 
@@ -234,6 +241,7 @@ export const modelConfigSchema = z.strictObject({
     })
     .prefault({}),
   monitors: monitorsSchema.prefault({}),
+  rollout: rolloutDefaultsSchema.prefault({}).describe('The plan and the judge of rollouts that do not say otherwise.'),
 });
 export type ModelConfig = z.output<typeof modelConfigSchema>;
 

@@ -9,5 +9,5 @@ export {
   type QueuePolicy,
   type WindowSpec,
 } from './config.ts';
-export { durationSchema, parseDurationMs } from './duration.ts';
+export { durationSchema } from './duration.ts';
 export { loadConfig, parseConfig } from './load-config.ts';

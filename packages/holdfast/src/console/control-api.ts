@@ -104,6 +104,22 @@ function handlersOf(services: ControlServices): Record<RouteName, Handler> {
       const { deployment, reason } = parse(routes.setDeployment.body, request.body);
       return services.setDeployment(model(request), deployment ?? undefined, change(request, reason));
     },
+    startRollout: async (request, reply) => {
+      const body = parse(routes.startRollout.body, request.body);
+      const rollout = await services.startRollout(model(request), body, actorOf(request));
+      reply.code(201);
+      return rollout;
+    },
+    actOnRollout: request => {
+      const { action, reason } = parse(routes.actOnRollout.body, request.body);
+      return services.actOnRollout(model(request), action, change(request, reason));
+    },
+    listRollouts: request => services.rollouts(model(request)),
+    readRollout: request => {
+      const id = Number(param(request, 'rollout'));
+      if (!Number.isSafeInteger(id)) throw fault('not_found', `Rollout ${param(request, 'rollout').slice(0, 20)}`);
+      return services.rollout(model(request), id);
+    },
     traffic: request => {
       const { points, ...range } = parse(routes.traffic.query, request.query);
       return services.traffic(model(request), range, points);

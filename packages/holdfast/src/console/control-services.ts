@@ -20,12 +20,16 @@ import type {
   MonitorKind,
   PerformanceResponse,
   PredictionRecord,
+  Rollout,
+  RolloutAction,
+  RolloutDetail,
   Status,
+  startRolloutSchema,
   TrafficResponse,
   Verdict,
 } from '@holdfast/api';
 import type { z } from 'zod';
-import type { Change } from '../registry/index.ts';
+import type { AliasChange, Change } from '../registry/index.ts';
 import type { Studies } from '../tuning/index.ts';
 
 export interface TimeRange {
@@ -55,18 +59,18 @@ export interface ControlServices {
     request: z.output<typeof createVersionSchema>,
     change: Change,
   ): Promise<CreateVersionResponse>;
-  moveAlias(
-    model: ModelName,
-    alias: Alias,
-    version: number,
-    change: Change & { readonly expectedGeneration?: number | undefined },
-  ): Promise<AliasMove>;
+  moveAlias(model: ModelName, alias: Alias, version: number, change: AliasChange): Promise<AliasMove>;
   removeAlias(model: ModelName, alias: Alias, change: Change): Promise<AliasMove>;
   rollback(model: ModelName, change: Change): Promise<AliasMove>;
   removeVersion(model: ModelName, version: number): Promise<void>;
   removeModel(model: ModelName): Promise<void>;
   deployment(model: ModelName): Promise<DeploymentResponse>;
   setDeployment(model: ModelName, deployment: Deployment | undefined, change: Change): Promise<DeploymentResponse>;
+  startRollout(model: ModelName, request: z.output<typeof startRolloutSchema>, actor: string): Promise<Rollout>;
+  actOnRollout(model: ModelName, action: RolloutAction, change: Change): Promise<Rollout>;
+  /** Newest first. */
+  rollouts(model: ModelName): Promise<Rollout[]>;
+  rollout(model: ModelName, id: number): Promise<RolloutDetail>;
   traffic(model: ModelName, range: TimeRange, points: number): Promise<TrafficResponse>;
   performance(model: ModelName, range: TimeRange): Promise<PerformanceResponse>;
   driftCells(model: ModelName, range: TimeRange): Promise<DriftCell[]>;

@@ -1,4 +1,4 @@
-import { parseDurationMs } from '../config/index.ts';
+import { parseDurationMs } from '@holdfast/api';
 import type { Catalog, SealedFile } from './catalog.ts';
 import { type LogSchema, logSchemaSchema } from './log-schema.ts';
 import type { PredictionHeader } from './prediction-header.ts';

@@ -45,6 +45,13 @@ export interface Change {
   readonly reason: string;
 }
 
+export interface AliasChange extends Change {
+  /** Refuse with `alias_moved` unless the alias is at this generation. */
+  readonly expectedGeneration?: number | undefined;
+  /** What must be stored with the move or not at all. */
+  readonly alongside?: (transaction: Transaction<RegistrySchema>) => Promise<void>;
+}
+
 const provenanceSchema = z.record(z.string(), z.string());
 
 function versionOf(
@@ -230,14 +237,13 @@ export class Registry {
    *
    * @throws Fault `version_not_found`, or `alias_moved` when the alias is not at the expected generation
    */
-  async moveAlias(
-    model: ModelName,
-    alias: Alias,
-    version: number,
-    change: Change & { readonly expectedGeneration?: number | undefined },
-  ): Promise<AliasMove> {
+  async moveAlias(model: ModelName, alias: Alias, version: number, change: AliasChange): Promise<AliasMove> {
     await this.version(model, version);
-    return this.#db.transaction().execute(transaction => this.#move(transaction, model, alias, version, change));
+    return this.#db.transaction().execute(async transaction => {
+      const move = await this.#move(transaction, model, alias, version, change);
+      await change.alongside?.(transaction);
+      return move;
+    });
   }
 
   /** @throws Fault `alias_not_found` */
@@ -250,7 +256,7 @@ export class Registry {
     model: ModelName,
     alias: Alias,
     version: number | undefined,
-    change: Change & { readonly expectedGeneration?: number | undefined },
+    change: AliasChange,
   ): Promise<AliasMove> {
     const current = await transaction
       .selectFrom('model_alias')

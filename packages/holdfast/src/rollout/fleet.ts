@@ -1,6 +1,6 @@
 import { type Alias, type AliasMove, champion, fault, type ModelName, type VersionState } from '@holdfast/api';
 import type { ModelConfig } from '../config/index.ts';
-import type { BlobStore, Change, RegisteredVersion, Registry } from '../registry/index.ts';
+import type { AliasChange, BlobStore, Change, RegisteredVersion, Registry } from '../registry/index.ts';
 import type { RunnerTarget } from '../runtime/index.ts';
 import type { RoutedDeployment, RoutedModel, RoutedVersion, RoutingTable } from '../serving/index.ts';
 import type { Log } from '../telemetry/index.ts';
@@ -103,21 +103,11 @@ export class Fleet {
   }
 
   /** Points an alias at a version: load and warm up, commit, flip the gateways, drain what nobody points at. */
-  async moveAlias(
-    model: ModelName,
-    alias: Alias,
-    version: number,
-    change: Change & { readonly expectedGeneration?: number | undefined },
-  ): Promise<AliasMove> {
+  async moveAlias(model: ModelName, alias: Alias, version: number, change: AliasChange): Promise<AliasMove> {
     return this.#inTurn(model, () => this.#moveAlias(model, alias, version, change));
   }
 
-  async #moveAlias(
-    model: ModelName,
-    alias: Alias,
-    version: number,
-    change: Change & { readonly expectedGeneration?: number | undefined },
-  ): Promise<AliasMove> {
+  async #moveAlias(model: ModelName, alias: Alias, version: number, change: AliasChange): Promise<AliasMove> {
     const target = await this.#options.registry.version(model, version);
     if (target.quarantine !== undefined) {
       await this.#options.registry.release(model, version);

@@ -1,5 +1,8 @@
 export { Deployments } from './deployments.ts';
 export { Fleet, type FleetOptions, type RoutingTargets, type Runners } from './fleet.ts';
+export { settingsOf } from './judge/checks.ts';
+export { addBlock, type EvidenceBlock, type LabelEvidence, type LossMoments, noEvidence } from './judge/evidence.ts';
+export { judgeStep } from './judge/judge-step.ts';
 export {
   type BaselineRequest,
   describeVersion,
@@ -8,6 +11,7 @@ export {
   type PublisherOptions,
   type ValidatedModel,
 } from './publisher.ts';
+export { type LabelQuestion, Rollouts, type RolloutsOptions } from './rollouts.ts';
 export { routedDeployment } from './routed-deployment.ts';
 export { type RolloutTables, rolloutMigrations } from './schema.ts';
 export { isTabular, type RowColumns, rowsToTensors, tensorsToColumns } from './tabular-rows.ts';

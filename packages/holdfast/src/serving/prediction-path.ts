@@ -138,8 +138,7 @@ export class PredictionPath {
       latencyUs,
     });
     if (shadows.length === 0 || run === undefined) return;
-    const runUs = run.queueUs + run.joinUs + run.inferUs + run.splitUs;
-    this.#shadows.copy(shadows, { ...answered, tags, runUs });
+    this.#shadows.copy(shadows, { ...answered, tags, inferUs: run.inferUs });
   }
 
   /** Hands the request to its version's queue. */

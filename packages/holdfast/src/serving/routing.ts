@@ -75,11 +75,11 @@ export interface ArmReport {
   readonly rows: number;
   /** Rows with a NaN or infinite output. */
   readonly nonFiniteRows: number;
-  /** Microseconds of the whole request; for a shadow, from its queue to its outputs. */
+  /** Microseconds of the whole request; for a shadow, of the run in the model alone. */
   readonly latency: readonly (readonly [bucket: number, count: number])[];
   readonly latencySum: number;
-  /** What was predicted: a class, or the number of a bin of numbers in order. */
-  readonly outputs: readonly (readonly [key: string, rows: number])[];
+  /** What was predicted: a class, or the number of a bin of numbers in order. Every request has the weight 1. */
+  readonly outputs: readonly (readonly [key: string, weight: number])[];
   /** Of a shadow only. */
   readonly copies: ShadowReport | undefined;
 }
@@ -87,9 +87,9 @@ export interface ArmReport {
 export interface ShadowReport {
   /** Copies not made because too many waited. */
   readonly dropped: number;
-  /** Rows whose outputs were compared with the champion's, and those that disagreed. */
-  readonly comparedRows: number;
-  readonly disagreeingRows: number;
+  /** Copies whose outputs were compared with the champion's, and the sum of their shares of disagreeing rows. */
+  readonly compared: number;
+  readonly disagreed: number;
   /** The champion's latencies of the same requests, measured alike. */
   readonly championLatency: readonly (readonly [bucket: number, count: number])[];
 }

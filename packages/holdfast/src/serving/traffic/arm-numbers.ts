@@ -76,8 +76,8 @@ export class ArmNumbers {
   #latency = new Histogram();
   #outputs = new Map<string, number>();
   #dropped = 0;
-  #comparedRows = 0;
-  #disagreeingRows = 0;
+  #compared = 0;
+  #disagreed = 0;
   #championLatency = new Histogram();
 
   constructor(name: ArmName, reader: PredictionReader, metrics: ArmMetrics) {
@@ -94,13 +94,13 @@ export class ArmNumbers {
     for (let row = 0; row < looked; row++) {
       if (this.#reader.isNonFinite(outputs, row)) this.#nonFiniteRows++;
       const key = this.#reader.keyOf(outputs, row);
-      if (key !== undefined) this.#predicted(key);
+      if (key !== undefined) this.#predicted(key, 1 / looked);
     }
   }
 
-  #predicted(key: string): void {
+  #predicted(key: string, weight: number): void {
     const kept = this.#outputs.has(key) || this.#outputs.size < mostKeys ? key : otherKey;
-    this.#outputs.set(kept, (this.#outputs.get(kept) ?? 0) + 1);
+    this.#outputs.set(kept, (this.#outputs.get(kept) ?? 0) + weight);
   }
 
   #count(latencyUs: number): void {
@@ -129,8 +129,8 @@ export class ArmNumbers {
     const looked = Math.min(rows, rowsPerRequest);
     let disagreeing = 0;
     for (let row = 0; row < looked; row++) if (!this.#reader.agree(own, champion, row, tolerance)) disagreeing++;
-    this.#comparedRows += looked;
-    this.#disagreeingRows += disagreeing;
+    this.#compared++;
+    this.#disagreed += looked === 0 ? 0 : disagreeing / looked;
     this.#cells.copies?.get('compared')?.add();
     this.#cells.disagreements?.add(disagreeing);
   }
@@ -167,8 +167,8 @@ export class ArmNumbers {
         role === 'shadow'
           ? {
               dropped: this.#dropped,
-              comparedRows: this.#comparedRows,
-              disagreeingRows: this.#disagreeingRows,
+              compared: this.#compared,
+              disagreed: this.#disagreed,
               championLatency: this.#championLatency.toSparse(),
             }
           : undefined,
@@ -180,8 +180,8 @@ export class ArmNumbers {
     this.#latency = new Histogram();
     this.#outputs = new Map();
     this.#dropped = 0;
-    this.#comparedRows = 0;
-    this.#disagreeingRows = 0;
+    this.#compared = 0;
+    this.#disagreed = 0;
     this.#championLatency = new Histogram();
     return report;
   }

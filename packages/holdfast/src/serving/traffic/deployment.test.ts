@@ -158,7 +158,7 @@ test('a shadow is copied, compared and recorded under the same id, and answers n
   expect(copy).toMatchObject({ id: answer?.id, version: 2, tags: 'role=shadow,release=r1' });
   expect(two.batches).toHaveLength(1);
   const shadow = fake.gateway.takeArms().find(arm => arm.role === 'shadow');
-  expect(shadow).toMatchObject({ requests: 1, copies: { dropped: 0, comparedRows: 1, disagreeingRows: 1 } });
+  expect(shadow).toMatchObject({ requests: 1, copies: { dropped: 0, compared: 1, disagreed: 1 } });
 });
 
 test('a shadow that hangs holds nobody up: copies beyond the bound are dropped and counted', async () => {

@@ -14,8 +14,8 @@ export interface Answered {
   readonly receivedMs: number;
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
-  /** The champion's own time, from its queue to its outputs. */
-  readonly runUs: number;
+  /** What the champion's run took, to compare with that of the copy: nobody waits in front of either. */
+  readonly inferUs: number;
 }
 
 export interface ShadowCopiesOptions {
@@ -97,10 +97,10 @@ export class ShadowCopies {
         deadlineMs: startedMs + timeoutMs,
         expired: () => new Refusal('deadline_exceeded', 'the copy took too long'),
       });
-      const { outputs } = await ticket.result;
+      const { outputs, inferUs } = await ticket.result;
       const latencyUs = (clock.monotonicMs() - startedMs) * 1000;
-      numbers.answered(outputs, rows, latencyUs);
-      numbers.championTook(request.runUs);
+      numbers.answered(outputs, rows, inferUs);
+      numbers.championTook(request.inferUs);
       numbers.compared(outputs, request.outputs, rows, tolerance);
       const tags = request.tags === undefined ? numbers.tags : `${numbers.tags},${request.tags}`;
       // Under the id of the answer, so that ground truth for the answer is ground truth for its copy.
