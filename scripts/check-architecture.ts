@@ -27,6 +27,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   monitoring: [...floor, 'predlog'],
   alerting: [...floor, 'monitoring'],
   rollout: [...floor, 'registry', 'runtime', 'conversion', 'serving', 'predlog', 'monitoring'],
+  repository: [...floor, 'registry', 'rollout'],
   tuning: [...floor, 'jobs'],
 };
 /** Rooms that may use any room's door but that nobody may use, and the root that wires everything. */

@@ -128,6 +128,8 @@ export const createVersionSchema = z.strictObject({
     })
     .optional(),
   task: taskHintSchema.optional(),
+  /** Names of the classes that an output scores, in order, by output. */
+  labels: z.record(z.string(), z.array(z.string().max(1000)).max(100_000)).optional(),
   /** The alias to move to the new version once it is ready; `champion` when absent, null for none. */
   alias: aliasSchema.nullable().optional(),
 });

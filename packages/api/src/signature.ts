@@ -10,6 +10,8 @@ export const tensorSpecSchema = z.object({
   shape: z.array(z.int().min(-1)),
   /** An optional input may be left out of a request. */
   optional: z.boolean().default(false),
+  /** Names of the classes that the elements of a row score, in order. */
+  labels: z.array(z.string()).optional(),
 });
 export type TensorSpec = z.infer<typeof tensorSpecSchema>;
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Fault } from '@holdfast/api';
+import { Fault, parseDurationMs } from '@holdfast/api';
 import { type Config, loadConfig, parseConfig } from '../config/index.ts';
 import {
   type Command,
@@ -38,6 +38,15 @@ export interface StartRequest {
 
 export type StartHoldfast = (request: StartRequest) => Promise<RunningHoldfast>;
 
+/** @throws UsageError */
+function duration(parsed: Parsed, name: string): number | undefined {
+  const raw = text(parsed, name);
+  if (raw === undefined) return undefined;
+  const ms = parseDurationMs(raw);
+  if (ms === undefined) throw new UsageError(`--${name} takes a time such as 500ms, 15s or 1m, not "${raw}"`);
+  return ms;
+}
+
 async function configOf(parsed: Parsed): Promise<Config> {
   const path = text(parsed, 'config') ?? (existsSync('holdfast.yaml') ? 'holdfast.yaml' : undefined);
   const config = path === undefined ? parseConfig({}, 'holdfast.yaml') : await loadConfig(path);
@@ -47,8 +56,16 @@ async function configOf(parsed: Parsed): Promise<Config> {
     const name = modelNameOfFile(file);
     models[name] = { ...config.defaults, ...models[name], file: resolve(file) };
   }
+  const folder = text(parsed, 'model-repository');
+  const poll = duration(parsed, 'repository-poll') ?? config.modelRepository?.poll;
+  const repository = folder === undefined ? config.modelRepository?.folder : resolve(folder);
+  if (repository === undefined && poll !== undefined)
+    throw new UsageError('--repository-poll needs --model-repository DIR');
   return {
     ...config,
+    ...(repository !== undefined && {
+      modelRepository: { folder: repository, ...(poll !== undefined && { poll }) },
+    }),
     models,
     data: text(parsed, 'data') ?? config.data,
     host: text(parsed, 'host') ?? config.host,
@@ -88,6 +105,8 @@ export function upCommand(start: StartHoldfast): Command {
       'grpc-port': { type: 'string' },
       'model-control': { type: 'string' },
       'console-port': { type: 'string' },
+      'model-repository': { type: 'string' },
+      'repository-poll': { type: 'string' },
       workers: { type: 'string' },
     },
     optionHelp: [
@@ -98,6 +117,8 @@ export function upCommand(start: StartHoldfast): Command {
       ['--grpc-port N', 'inference over gRPC (default 8081; 0 takes a free one)'],
       ['--console-port N', 'console and control API (default 8090; 0 takes a free one)'],
       ['--model-control explicit', 'let clients load, unload and upload models (default none)'],
+      ['--model-repository DIR', 'serve a folder with a folder per model, as Triton or TensorFlow Serving arrange it'],
+      ['--repository-poll TIME', 'look for changes in it every so often, such as 15s (default only at start)'],
       ['--workers N', 'gateway processes behind the inference port (default 1)'],
       jsonHelp,
     ],

@@ -1,10 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { basename, extname } from 'node:path';
-import { type BaselineFormat, type Digest, fault, type ModelName, parseModelName } from '@holdfast/api';
+import { type BaselineFormat, fault, type ModelName, parseModelName } from '@holdfast/api';
 import type { Config, ModelConfig } from '../config/index.ts';
-import { sourceFilesOf } from '../conversion/index.ts';
 import type { BlobStore } from '../registry/index.ts';
-import type { Publisher } from '../rollout/index.ts';
+import { type Publisher, storeSource } from '../rollout/index.ts';
 
 const formats: Readonly<Record<string, BaselineFormat>> = {
   '.csv': 'csv',
@@ -53,7 +52,6 @@ export class ConfiguredModels {
     file: string,
     progress: (text: string) => void,
   ): Promise<void> {
-    const files = await this.#store(file);
     const baseline = model.baseline && {
       artifact: (await this.#blobs.put(createReadStream(model.baseline.file))).digest,
       format: formatOf(model.baseline.file),
@@ -61,8 +59,7 @@ export class ConfiguredModels {
       ...(model.baseline.timeColumn !== undefined && { timeColumn: model.baseline.timeColumn }),
     };
     const request = {
-      artifact: files[0]!.artifact,
-      ...(files.length > 1 && { files }),
+      ...(await storeSource(this.#blobs, file)),
       fileName: basename(file),
       ...(model.convert && { convert: model.convert }),
       ...(baseline && { baseline }),
@@ -73,12 +70,5 @@ export class ConfiguredModels {
     if ((await this.#publisher.findKnown(name, request)) !== undefined) return;
     progress(`holdfast: registering ${name} from ${basename(file)}\n`);
     await this.#publisher.publish(name, request, { actor: 'holdfast', reason: `started with ${basename(file)}` });
-  }
-
-  async #store(path: string): Promise<{ name: string; artifact: Digest }[]> {
-    const stored: { name: string; artifact: Digest }[] = [];
-    for (const file of await sourceFilesOf(path))
-      stored.push({ name: file.name, artifact: (await this.#blobs.put(createReadStream(file.path))).digest });
-    return stored;
   }
 }

@@ -1,5 +1,6 @@
 import { champion, fault, isFault, type ModelName, parseAlias, parseModelName } from '@holdfast/api';
 import type { BlobStore } from '../registry/index.ts';
+import type { ModelRepository } from '../repository/index.ts';
 import type { Fleet, Publisher } from '../rollout/index.ts';
 import type { ControlDoor, Question, VersionStatistics } from '../serving/index.ts';
 import type { Gateways } from './gateways.ts';
@@ -9,6 +10,7 @@ export interface ControlSideOptions {
   readonly publisher: Publisher;
   readonly blobs: BlobStore;
   readonly gateways: () => Promise<Gateways>;
+  readonly repository?: ModelRepository | undefined;
 }
 
 const change = { actor: 'client', reason: 'model repository request' };
@@ -44,7 +46,7 @@ export class ControlSide implements ControlDoor {
   }
 
   async #load({ model, batching, files }: Extract<Question, { kind: 'load' }>): Promise<void> {
-    const { fleet, publisher, blobs } = this.#options;
+    const { fleet, publisher, blobs, repository } = this.#options;
     const name = parseModelName(model);
     try {
       // The newest last: it becomes the champion.
@@ -54,6 +56,7 @@ export class ControlSide implements ControlDoor {
         const fileName = `${version}/model.onnx`;
         await publisher.publish(name, { artifact, version, fileName, alias: isNewest ? champion : null }, change);
       }
+      if (files.length === 0) await repository?.load(name);
       await fleet.load(name, batching);
     } catch (error) {
       if (isFault(error) && error.code !== 'internal') throw fault('load_failed', model, error.message);

@@ -1,6 +1,7 @@
 import type { ModelName } from '@holdfast/api';
 import type { Config } from '../config/index.ts';
 import type { BlobStore, Registry } from '../registry/index.ts';
+import type { ModelRepository } from '../repository/index.ts';
 import { type Deployments, Fleet, type Rollouts, routedDeployment } from '../rollout/index.ts';
 import { type RunnerEvents, type RunnerPool, startRunnerPool } from '../runtime/index.ts';
 import type { ControlDoor } from '../serving/index.ts';
@@ -23,6 +24,7 @@ export interface ServingPartOptions {
   readonly rollouts: Rollouts;
   readonly meter: LiveTrafficMeter;
   readonly log: Log;
+  readonly repository?: ModelRepository | undefined;
 }
 
 /** What answers requests on this machine: gateways, runners, and the fleet that keeps them as the registry says. */
@@ -40,7 +42,8 @@ export class ServingPart implements AsyncDisposable {
    * runners end.
    */
   constructor(options: ServingPartOptions) {
-    const { config, configOf, workers, directory, registry, blobs, deployments, rollouts, meter, log } = options;
+    const { config, configOf, workers, directory, registry, blobs, deployments, rollouts, meter, log, repository } =
+      options;
     this.#lifetime = new AsyncDisposableStack();
     const pool = this.#lifetime.use(startRunnerPool({ runDirectory: directory.run, log }));
     this.pool = pool;
@@ -70,6 +73,7 @@ export class ServingPart implements AsyncDisposable {
       runners: pool,
       gateways: { apply: async table => (await this.#starting).apply(table) },
       configOf,
+      keptOf: model => repository?.keptOf(model) ?? [],
       deploymentOf: (model, aliases) => {
         const { spec, seq } = deployments.of(model);
         return rollouts.overlay(model, spec && routedDeployment(spec, seq, aliases), aliases);

@@ -5,6 +5,7 @@ import { startControlApi } from '../console/index.ts';
 import { convertModel } from '../conversion/index.ts';
 import { recoverLog } from '../predlog/index.ts';
 import { BlobStore, Registry, registryMigrations } from '../registry/index.ts';
+import { ModelRepository } from '../repository/index.ts';
 import { Deployments, Publisher, Rollouts, rolloutMigrations } from '../rollout/index.ts';
 import { validateModel } from '../runtime/index.ts';
 import { openDatabase } from '../storage/index.ts';
@@ -56,7 +57,17 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
   stack.defer(() => db.destroy());
   const registry = new Registry(db, Date.now);
   const blobs = await BlobStore.open(directory.blobs, { maximumBytes: config.limits.artifactBytes });
-  const configOf: ConfigOf = model => config.models[model] ?? config.defaults;
+  const written: ConfigOf = model => config.models[model] ?? config.defaults;
+  const repository =
+    config.modelRepository &&
+    (await ModelRepository.open({
+      folder: config.modelRepository.folder,
+      pollMs: config.modelRepository.poll,
+      isExplicit: config.modelControl === 'explicit',
+      configOf: written,
+      log,
+    }));
+  const configOf: ConfigOf = model => repository?.configOf(model) ?? written(model);
   const deployments = await Deployments.open(db, Date.now);
   for (const [name, model] of Object.entries(config.models)) {
     await deployments.declare(parseModelName(name), model.deployment);
@@ -76,8 +87,22 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
   // Gateways start while the models are checked and loaded; the watcher and the console follow, so that the first
   // prediction does not wait for them.
   const serving = stack.use(
-    new ServingPart({ config, configOf, workers, directory, registry, blobs, deployments, rollouts, meter, log }),
+    new ServingPart({
+      config,
+      configOf,
+      workers,
+      directory,
+      registry,
+      blobs,
+      deployments,
+      rollouts,
+      meter,
+      log,
+      repository,
+    }),
   );
+  // It stops following its folder before the fleet ends.
+  if (repository !== undefined) stack.use(repository);
   const publisher = new Publisher({
     registry,
     blobs,
@@ -91,9 +116,15 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
     validate: path => validateModel(path),
     prepareBaseline: request => prepareModelBaseline(request, serving.pool),
   });
-  serving.openDoor(new ControlSide({ fleet: serving.fleet, publisher, blobs, gateways: () => serving.gateways() }));
+  serving.openDoor(
+    new ControlSide({ fleet: serving.fleet, publisher, blobs, gateways: () => serving.gateways(), repository }),
+  );
   await serving.fleet.open();
-  const problems = await new ConfiguredModels({ blobs, publisher }).register(config, progress);
+  const problems = [
+    ...(await new ConfiguredModels({ blobs, publisher }).register(config, progress)),
+    ...((await repository?.start({ registry, blobs, publisher, fleet: serving.fleet }, progress)) ?? []),
+  ];
+  await serving.fleet.answerWithoutModels();
   const gateways = await serving.gateways();
   const inferenceUrl = urlOf(config.host, gateways.port);
   const grpcAddress = urlOf(config.host, gateways.grpcPort).replace('http://', '');

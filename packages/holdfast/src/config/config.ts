@@ -5,6 +5,7 @@ import {
   rolloutDefaultsSchema,
   sourceChoiceSchema,
   taskHintSchema,
+  versionSchema,
 } from '@holdfast/api';
 import { z } from 'zod';
 import { durationSchema } from './duration.ts';
@@ -211,6 +212,38 @@ export const batchingSchema = z
   });
 export type BatchingConfig = z.output<typeof batchingSchema>;
 
+const warmUpInputSchema = z.strictObject({
+  values: z.enum(['zero', 'random']).default('zero').describe('What the tensor holds.'),
+  file: z
+    .string()
+    .optional()
+    .describe(
+      'File with the elements instead, little-endian and row-major; texts with their length as 4 bytes before.',
+    ),
+  shape: z
+    .array(z.int().min(1))
+    .optional()
+    .describe(
+      "Whole shape of the tensor; the model's with `rows` rows and 1 for every other free dimension when absent.",
+    ),
+});
+
+const warmUpSchema = z.strictObject({
+  rows: z.int().min(1).max(65_536).default(1),
+  count: z.int().min(1).max(10_000).default(1).describe('How often the request is run.'),
+  inputs: z.record(z.string(), warmUpInputSchema).default({}).describe('Inputs that are not named are zero.'),
+});
+/** A request that a runner answers before its version serves. */
+export type WarmUpConfig = z.output<typeof warmUpSchema>;
+
+const versionPolicySchema = z.union([
+  z.literal('all'),
+  z.strictObject({ latest: z.int().min(1) }),
+  z.strictObject({ specific: z.array(versionSchema).min(1) }),
+]);
+/** Which of a model's numbered folders are served. */
+export type VersionPolicy = z.output<typeof versionPolicySchema>;
+
 export const modelConfigSchema = z.strictObject({
   file: z
     .string()
@@ -240,6 +273,14 @@ export const modelConfigSchema = z.strictObject({
         .describe("Memory limit of the runner's data segment, bytes; none when absent."),
     })
     .prefault({}),
+  warmUp: z
+    .array(warmUpSchema)
+    .max(100)
+    .default([])
+    .describe('Requests that a runner must answer before its version serves, after those it makes up by itself.'),
+  versions: versionPolicySchema
+    .default({ latest: 1 })
+    .describe('Which numbered folders of the model repository are served, unless its config.pbtxt says it.'),
   monitors: monitorsSchema.prefault({}),
   rollout: rolloutDefaultsSchema.prefault({}).describe('The plan and the judge of rollouts that do not say otherwise.'),
 });
@@ -255,6 +296,15 @@ export const configSchema = z.strictObject({
     .enum(['none', 'explicit'])
     .default('none')
     .describe('Whether clients of the inference ports may load, unload and upload models and change settings.'),
+  modelRepository: z
+    .strictObject({
+      folder: z.string().describe('Folder with a folder per model, relative to the configuration file.'),
+      poll: durationSchema
+        .optional()
+        .describe('How often it is looked through for changes; only at start when absent.'),
+    })
+    .optional()
+    .describe('Serves a folder as Triton (config.pbtxt and numbered versions) or TensorFlow Serving arranges it.'),
   hosts: z
     .array(z.string())
     .default([])

@@ -7,6 +7,8 @@ export {
   type MonitorsConfig,
   monitorsSchema,
   type QueuePolicy,
+  type VersionPolicy,
+  type WarmUpConfig,
   type WindowSpec,
 } from './config.ts';
 export { durationSchema } from './duration.ts';

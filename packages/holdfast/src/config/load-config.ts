@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { fault } from '@holdfast/api';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
-import { type Config, configSchema } from './config.ts';
+import { type Config, configSchema, type WarmUpConfig } from './config.ts';
 
 function readYaml(path: string, text: string): unknown {
   try {
@@ -13,14 +13,29 @@ function readYaml(path: string, text: string): unknown {
   }
 }
 
+function withPaths(request: WarmUpConfig, folder: string): WarmUpConfig {
+  const inputs = Object.entries(request.inputs).map(([name, input]) => [
+    name,
+    { ...input, ...(input.file !== undefined && { file: resolve(folder, input.file) }) },
+  ]);
+  return { ...request, inputs: Object.fromEntries(inputs) };
+}
+
 /** Paths in the file are relative to the file. */
 function resolvePaths(config: Config, folder: string): Config {
   const models = Object.entries(config.models).map(([name, model]) => {
     const file = model.file === undefined ? {} : { file: resolve(folder, model.file) };
     const baseline = model.baseline && { baseline: { ...model.baseline, file: resolve(folder, model.baseline.file) } };
-    return [name, { ...model, ...file, ...baseline }];
+    return [name, { ...model, ...file, ...baseline, warmUp: model.warmUp.map(request => withPaths(request, folder)) }];
   });
-  return { ...config, models: Object.fromEntries(models) };
+  const { modelRepository } = config;
+  return {
+    ...config,
+    models: Object.fromEntries(models),
+    ...(modelRepository && {
+      modelRepository: { ...modelRepository, folder: resolve(folder, modelRepository.folder) },
+    }),
+  };
 }
 
 function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {

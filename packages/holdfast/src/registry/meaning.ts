@@ -62,12 +62,17 @@ function withUniqueNames(columns: readonly ColumnSpec[]): ColumnSpec[] {
   });
 }
 
-function binary(scores: readonly ColumnSpec[], label: ColumnSpec | undefined, hint: TaskHint | undefined): Task {
+function binary(
+  scores: readonly ColumnSpec[],
+  label: ColumnSpec | undefined,
+  hint: TaskHint | undefined,
+  classes: readonly string[] | undefined,
+): Task {
   return {
     kind: 'binary',
     score: scores.at(-1)!.name,
     ...(label && { label: label.name }),
-    positiveClass: hint?.positiveClass ?? '1',
+    positiveClass: hint?.positiveClass ?? classes?.at(-1) ?? '1',
     threshold: hint?.threshold ?? 0.5,
   };
 }
@@ -78,14 +83,19 @@ function inferTask(outputs: readonly TensorSpec[], columns: readonly ColumnSpec[
   const label = columns.find(column => column.role === 'output' && column.tensor === labelTensor?.name);
   const scoreTensor = outputs.find(tensor => floats.has(tensor.datatype) && widthOf(tensor) !== undefined);
   const scores = columns.filter(column => column.role === 'output' && column.tensor === scoreTensor?.name);
-  const kind = hint?.kind ?? guessKind(scores.length, label !== undefined, scoreTensor?.name ?? '');
-  if (kind === 'binary' && scores.length > 0 && scores.length <= 2) return binary(scores, label, hint);
+  const classes = scoreTensor?.labels?.length === scores.length ? scoreTensor.labels : undefined;
+  const guessed =
+    classes !== undefined && scores.length > 2
+      ? 'multiclass'
+      : guessKind(scores.length, label !== undefined, scoreTensor?.name ?? '');
+  const kind = hint?.kind ?? guessed;
+  if (kind === 'binary' && scores.length > 0 && scores.length <= 2) return binary(scores, label, hint, classes);
   if (kind === 'multiclass' && (scores.length > 1 || label !== undefined)) {
     return {
       kind: 'multiclass',
       ...(label && { label: label.name }),
       scores: scores.map(column => column.name),
-      classes: scores.map((_, index) => String(index)),
+      classes: scores.map((_, index) => classes?.[index] ?? String(index)),
     };
   }
   if (kind === 'regression' && scores.length > 0) return { kind: 'regression', value: scores[0]!.name };
@@ -103,20 +113,29 @@ function guessKind(scores: number, hasLabel: boolean, name: string): Task['kind'
  * Adds the meaning that monitoring needs to the tensors of a graph: the watched columns, and what the outputs say.
  *
  * @param featureNames names of the columns of the only wide input, where the file carries them
- * @param hint what the user said about the task; the outputs decide the rest
+ * @param task what the user said about the task; the outputs decide the rest
+ * @param labels names of the classes that an output scores, by output
  */
 export function withMeaning(
   graph: { readonly inputs: readonly TensorSpec[]; readonly outputs: readonly TensorSpec[] },
-  options: { readonly featureNames?: readonly string[]; readonly task?: TaskHint | undefined } = {},
+  options: {
+    readonly featureNames?: readonly string[];
+    readonly task?: TaskHint | undefined;
+    readonly labels?: Readonly<Record<string, string[]>> | undefined;
+  } = {},
 ): Signature {
+  const outputs = graph.outputs.map(output => {
+    const labels = options.labels?.[output.name];
+    return labels === undefined ? output : { ...output, labels };
+  });
   const columns = withUniqueNames([
     ...graph.inputs.flatMap(tensor => columnsOf(tensor, 'input', options.featureNames ?? [])),
-    ...graph.outputs.flatMap(tensor => columnsOf(tensor, 'output', [])),
+    ...outputs.flatMap(tensor => columnsOf(tensor, 'output', [])),
   ]);
   return {
     inputs: [...graph.inputs],
-    outputs: [...graph.outputs],
+    outputs,
     columns,
-    task: inferTask(graph.outputs, columns, options.task),
+    task: inferTask(outputs, columns, options.task),
   };
 }

@@ -27,6 +27,8 @@ export interface FleetOptions {
   readonly configOf: (model: ModelName) => Omit<ModelConfig, 'file' | 'baseline' | 'task' | 'alias' | 'deployment'>;
   /** What is deployed beside the champion now; asked whenever the routing is made. */
   readonly deploymentOf: (model: ModelName, aliases: Readonly<Record<string, number>>) => RoutedDeployment | undefined;
+  /** Versions that are served though neither an alias nor a deployment names them. @default none */
+  readonly keptOf?: (model: ModelName) => readonly number[];
   readonly log: Log;
   /** Told after versions, states or aliases of a model changed. */
   readonly onChange: (model: ModelName) => void;
@@ -68,6 +70,11 @@ export class Fleet {
   async open(): Promise<void> {
     const names = await this.#options.registry.modelNames();
     await Promise.all(names.map(name => this.#inTurn(name, () => this.#reconcile(name))));
+  }
+
+  /** Where nothing is routed gateways wait for their first table; from now on they answer that no model is there. */
+  async answerWithoutModels(): Promise<void> {
+    if (this.#generation === 0) await this.#send();
   }
 
   /** State of one version now. */
@@ -230,7 +237,10 @@ export class Fleet {
     const targets = Object.fromEntries(aliases.map(target => [target.alias, target.version]));
     const deployment = known ? this.#options.deploymentOf(model, targets) : undefined;
     const isHeld = known && (await registry.isHeld(model));
-    const wanted = new Set(isHeld ? [] : [...Object.values(targets), ...(deployment ? versionsOf(deployment) : [])]);
+    const kept = this.#options.keptOf?.(model) ?? [];
+    const wanted = new Set(
+      isHeld ? [] : [...Object.values(targets), ...(deployment ? versionsOf(deployment) : []), ...kept],
+    );
     for (const spare of known && !isHeld ? await this.#warmSpares(model) : []) {
       if (this.#live.get(model)?.get(spare)?.state === 'ready') wanted.add(spare);
     }
@@ -268,7 +278,7 @@ export class Fleet {
         sockets: [],
       });
     }
-    const { runner } = this.#options.configOf(version.model);
+    const { runner, warmUp } = this.#options.configOf(version.model);
     this.#set(version.model, version.version, { state: 'loading', reason: undefined, sockets: [] });
     try {
       const sockets = await this.#options.runners.start(
@@ -280,6 +290,7 @@ export class Fleet {
           threads: runner.threads,
           hangTimeoutMs: runner.hangTimeout,
           ...(runner.memoryBytes !== undefined && { memoryBytes: runner.memoryBytes }),
+          ...(warmUp.length > 0 && { warmUp }),
         },
         runner.instances,
       );

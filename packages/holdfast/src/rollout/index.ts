@@ -3,6 +3,7 @@ export { Fleet, type FleetOptions, type RoutingTargets, type Runners } from './f
 export { settingsOf } from './judge/checks.ts';
 export { addBlock, type EvidenceBlock, type LabelEvidence, type LossMoments, noEvidence } from './judge/evidence.ts';
 export { judgeStep } from './judge/judge-step.ts';
+export { storeSource } from './model-source.ts';
 export {
   type BaselineRequest,
   describeVersion,

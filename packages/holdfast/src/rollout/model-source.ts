@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import {
   type ConversionResult,
@@ -10,7 +11,7 @@ import {
 } from '@holdfast/api';
 import { sniffFile } from '@holdfast/onnx';
 import type { z } from 'zod';
-import type { ConvertedModel, SourcePath } from '../conversion/index.ts';
+import { type ConvertedModel, type SourcePath, sourceFilesOf } from '../conversion/index.ts';
 import type { BlobStore } from '../registry/index.ts';
 
 export type CreateRequest = z.output<typeof createVersionSchema>;
@@ -23,6 +24,17 @@ export interface ModelSource {
   readonly digest: Digest;
   readonly files: readonly SourcePath[];
   readonly choice: SourceChoice;
+}
+
+/** Stores a model file, or all files of a folder, as blobs. @throws Fault `bad_request` when there are none */
+export async function storeSource(
+  blobs: BlobStore,
+  path: string,
+): Promise<Pick<CreateRequest, 'artifact'> & Partial<Pick<CreateRequest, 'files'>>> {
+  const files: NonNullable<CreateRequest['files']> = [];
+  for (const file of await sourceFilesOf(path))
+    files.push({ name: file.name, artifact: (await blobs.put(createReadStream(file.path))).digest });
+  return { artifact: files[0]!.artifact, ...(files.length > 1 && { files }) };
 }
 
 /** @throws Fault `artifact_not_found` for a file that was not uploaded, `model_rejected` for an empty one */

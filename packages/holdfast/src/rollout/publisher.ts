@@ -109,6 +109,14 @@ export class Publisher {
     return registry.findSame(model, source.digest, request.baseline?.artifact);
   }
 
+  /** Whether this number is taken by a version of the same source. */
+  async isRegistered(model: ModelName, version: number, request: CreateRequest): Promise<boolean> {
+    const { registry, blobs } = this.#options;
+    if (!(await registry.modelNames()).includes(model)) return false;
+    const known = (await registry.versions(model)).find(candidate => candidate.version === version);
+    return known !== undefined && known.sourceDigest === (await sourceOf(blobs, request)).digest;
+  }
+
   /** How a version's source was converted. @throws Fault `not_found` when it was ONNX already */
   async conversion(model: ModelName, version: number): Promise<ConversionResult> {
     const { registry, blobs } = this.#options;
@@ -133,7 +141,11 @@ export class Publisher {
     await using imported = await importSource(source, { convert, blobs });
     const validated = await validate(imported.path);
     const prepared = await blobs.put([validated.bytes]);
-    const signature = withMeaning(validated, { featureNames: validated.featureNames, task: request.task });
+    const signature = withMeaning(validated, {
+      featureNames: validated.featureNames,
+      task: request.task,
+      labels: request.labels,
+    });
     const baseline = request.baseline && (await this.#baseline(request.baseline, signature, prepared.digest));
     return registry.createVersion(
       model,

@@ -23,7 +23,7 @@ export function goldenInputs(
     const shape = spec.shape.map((dim, i) => (dim === -1 ? (i === 0 ? batch : 1) : dim));
     const count = shape.reduce((product, dim) => product * dim, 1);
     if (count > maxGoldenElements) return undefined;
-    const data = values === 'zero' ? zeros(spec, count) : varied(spec, count);
+    const data = values === 'zero' ? zeroElements(spec, count) : varied(spec, count);
     tensors.push({ name: spec.name, datatype: spec.datatype, shape, data });
   }
   return tensors;
@@ -34,7 +34,8 @@ export function hasFreeBatch(specs: readonly TensorSpec[]): boolean {
   return specs.length > 0 && specs.every(spec => spec.shape[0] === -1);
 }
 
-function zeros(spec: TensorSpec, count: number): TensorData {
+/** Zeros, or empty texts. */
+export function zeroElements(spec: TensorSpec, count: number): TensorData {
   const { array: Elements } = elementKindOf(spec.datatype);
   if (Elements === undefined) return Array.from({ length: count }, () => '');
   return new Elements(new ArrayBuffer(count * Elements.BYTES_PER_ELEMENT), 0, count);
@@ -44,7 +45,7 @@ function zeros(spec: TensorSpec, count: number): TensorData {
 const halves = [0, 0x3400, 0x3800, 0x3a00, 0x3c00];
 
 function varied(spec: TensorSpec, count: number): TensorData {
-  const data = zeros(spec, count);
+  const data = zeroElements(spec, count);
   const mix = (i: number): number => Math.imul(i + 1, 0x9e3779b1) >>> 20;
   if (data instanceof Float32Array || data instanceof Float64Array) {
     for (let i = 0; i < count; i++) data[i] = (mix(i) % 17) / 16;

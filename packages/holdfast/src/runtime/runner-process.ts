@@ -1,4 +1,6 @@
 // Entry of a runner process: loads one model version, answers frames on a Unix socket, ends with its parent.
+
+import { runDeclaredWarmUp } from './declared-warm-up.ts';
 import { guardAgainstOrphanhood } from './orphan-guard.ts';
 import { OrtSession, reasonOf } from './ort-session.ts';
 import { RunServer } from './run-server.ts';
@@ -18,6 +20,7 @@ async function start(target: RunnerTarget, socketPath: string): Promise<void> {
     const session = await OrtSession.load(target.modelPath, { threads: target.threads });
     const loadMs = performance.now() - began;
     const note = await warmUp(session, target);
+    await runDeclaredWarmUp(session, target);
     server = new RunServer({ run: inputs => session.run(inputs), reasonOf });
     await server.listen(socketPath);
     tell({ kind: 'ready', loadMs, note });

@@ -1,4 +1,5 @@
 import type { Signature, Tensor } from '@holdfast/api';
+import type { WarmUpConfig } from '../config/index.ts';
 
 /** What one run of the model took and gave. */
 export interface RunAnswer {
@@ -35,4 +36,6 @@ export interface RunnerTarget {
   readonly hangTimeoutMs: number;
   /** Limit of the data segment; none when absent. */
   readonly memoryBytes?: number;
+  /** Requests that it must answer before it serves. */
+  readonly warmUp?: readonly WarmUpConfig[];
 }

@@ -9,8 +9,10 @@ function sixDecimals(value: number): string {
   return Math.abs(value) < 1e21 ? value.toFixed(6) : `${BigInt(value)}.000000`;
 }
 
-/** The names of an output's classes, when it holds the scores of a task whose classes are known. */
-function labelsOf({ task, columns }: Signature, output: string, classes: number): readonly string[] {
+/** The names of an output's classes: its own, or those of a task whose scores it holds. */
+function labelsOf({ task, columns, outputs }: Signature, output: string, classes: number): readonly string[] {
+  const given = outputs.find(({ name }) => name === output)?.labels;
+  if (given !== undefined) return given;
   if (task.kind !== 'multiclass' || task.classes.length !== classes) return [];
   const own = columns.filter(({ role, tensor }) => role === 'output' && tensor === output).map(({ name }) => name);
   return task.scores.every(score => own.includes(score)) ? task.classes : [];

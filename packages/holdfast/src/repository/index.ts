@@ -1,0 +1,1 @@
+export { ModelRepository } from './model-repository.ts';
