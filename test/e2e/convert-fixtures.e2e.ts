@@ -1,0 +1,27 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const program = fileURLToPath(new URL('../../bench/convert.ts', import.meta.url));
+const hasCollection = existsSync(fileURLToPath(new URL('../../../shared/models/MANIFEST.json', import.meta.url)));
+if (!hasCollection) console.warn('Comparing with the model collection is skipped: it is not beside this repository.');
+
+const formats = ['catboost', 'graphdef', 'keras', 'lightgbm', 'onnx', 'savedmodel', 'sklearn', 'tfjs', 'tflite'];
+const others = ['tflite-ops', 'torch', 'xgboost', 'hostile/pickle', 'hostile/keras', 'hostile/onnx', 'hostile/tflite'];
+
+test.skipIf(!hasCollection)(
+  'every file of the collection converts within the bar of its format, twice to the same bytes, or is refused',
+  async () => {
+    // In a process of its own: ONNX Runtime ends the whole process when it finds a graph too odd.
+    const run = promisify(execFile)(process.execPath, ['--conditions=source', program, '--quiet']);
+    const { stdout } = await run.catch((error: { readonly stdout: string }) => error);
+    const lines = stdout.split('\n');
+    // With --quiet a line begins like this only when something is wrong.
+    expect(lines.filter(line => /^(wrong|crashed) /.test(line))).toEqual([]);
+    for (const format of [...formats, ...others])
+      expect(lines.find(line => line.startsWith(`${format} `))).toMatch(/^\S+ +\d+ +\d+ +0 /);
+    expect(stdout).toMatch(/\d{3} files, 0 wrong\n$/);
+  },
+);
