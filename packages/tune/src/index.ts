@@ -12,6 +12,15 @@ export { crowdingDistances, dominates, nonDominationRanks, paretoFront } from '.
 export { haltonPoint } from './maths/halton.ts';
 export { hypervolume } from './maths/hypervolume.ts';
 export { sobolPoint } from './maths/sobol.ts';
+export {
+  createPopulation,
+  type Population,
+  type PopulationAsk,
+  type PopulationSettings,
+  type PopulationSnapshot,
+  restorePopulation,
+  type Segment,
+} from './population/population.ts';
 export { asha } from './pruners/asha.ts';
 export { hyperband } from './pruners/hyperband.ts';
 export { type LearningCurveOptions, learningCurvePruner } from './pruners/learning-curve.ts';
@@ -30,6 +39,7 @@ export type { RungOptions } from './pruners/rungs.ts';
 export { type SuccessiveHalvingOptions, successiveHalving } from './pruners/successive-halving.ts';
 export { type ThresholdOptions, thresholdPruner } from './pruners/threshold.ts';
 export { type WilcoxonOptions, wilcoxonPruner } from './pruners/wilcoxon.ts';
+export { type AgingOptions, agingEvolution } from './samplers/aging.ts';
 export { auto } from './samplers/auto.ts';
 export { type BohbOptions, bohb, bohbSampler } from './samplers/bohb.ts';
 export { type CmaEsOptions, cmaEs } from './samplers/cmaes.ts';

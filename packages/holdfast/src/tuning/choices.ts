@@ -1,5 +1,6 @@
 import { fault, type StudySettings } from '@holdfast/api';
 import {
+  agingEvolution,
   asha,
   auto,
   bohbSampler,
@@ -60,6 +61,7 @@ const samplers: Readonly<Record<string, Choice<Sampler>>> = {
     }),
     tpe,
   ),
+  aging: choice(z.strictObject({ populationSize: whole, sampleSize: whole }), agingEvolution),
   bohb: choice(
     z.strictObject({ startupTrials: whole, goodShare: number, candidates: whole, randomShare: number }),
     bohbSampler,
