@@ -24,6 +24,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   conversion: [...floor, 'runtime'],
   serving: [...floor, 'registry', 'runtime'],
   predlog: floor,
+  cluster: [...floor, 'predlog'],
   monitoring: [...floor, 'predlog'],
   alerting: [...floor, 'monitoring'],
   rollout: [...floor, 'registry', 'runtime', 'conversion', 'serving', 'predlog', 'monitoring'],

@@ -105,6 +105,22 @@ export const faults = {
     grpc: 14,
     say: (name: string, version: number): string => `Version ${version} of "${name}" is not ready to serve.`,
   },
+  database_unavailable: {
+    http: 503,
+    grpc: 14,
+    say: (): string =>
+      'The metadata database cannot be reached; predictions go on, changes can be retried in a moment.',
+  },
+  no_leader: {
+    http: 503,
+    grpc: 14,
+    say: (): string => 'No machine leads the cluster at the moment; one takes over within seconds, retry then.',
+  },
+  not_leader: {
+    http: 503,
+    grpc: 14,
+    say: (): string => 'Another machine leads the cluster by now, and nothing was changed; retry there.',
+  },
   overloaded: { http: 503, grpc: 14, say: (retryMs: number): string => `The queue is full; retry in ${retryMs} ms.` },
   queue_timeout: { http: 503, grpc: 14, say: (): string => 'Request timeout expired' },
   rate_limited: {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Fault, parseDurationMs } from '@holdfast/api';
-import { type Config, loadConfig, parseConfig } from '../config/index.ts';
+import { type Config, loadConfig, parseClusterOptions, parseConfig } from '../config/index.ts';
 import {
   type Command,
   exitCodes,
@@ -73,6 +73,19 @@ async function configOf(parsed: Parsed): Promise<Config> {
     grpcPort: wholeNumber(parsed, 'grpc-port', 0, 65_535) ?? config.grpcPort,
     modelControl: oneOf(parsed, 'model-control', ['none', 'explicit']) ?? config.modelControl,
     consolePort: wholeNumber(parsed, 'console-port', 0, 65_535) ?? config.consolePort,
+    ...parseClusterOptions(
+      {
+        database: text(parsed, 'database') ?? config.database,
+        artifacts: text(parsed, 'artifacts') ?? config.artifacts,
+        cluster: {
+          role: text(parsed, 'role') ?? config.cluster.role,
+          host: text(parsed, 'cluster-host') ?? config.cluster.host,
+          port: wholeNumber(parsed, 'cluster-port', 0, 65_535) ?? config.cluster.port,
+          advertise: text(parsed, 'advertise') ?? config.cluster.advertise,
+        },
+      },
+      'the command line',
+    ),
   };
 }
 
@@ -108,6 +121,12 @@ export function upCommand(start: StartHoldfast): Command {
       'model-repository': { type: 'string' },
       'repository-poll': { type: 'string' },
       workers: { type: 'string' },
+      database: { type: 'string' },
+      artifacts: { type: 'string' },
+      role: { type: 'string' },
+      'cluster-host': { type: 'string' },
+      'cluster-port': { type: 'string' },
+      advertise: { type: 'string' },
     },
     optionHelp: [
       ['--config FILE', 'configuration (default ./holdfast.yaml when it is there)'],
@@ -120,6 +139,12 @@ export function upCommand(start: StartHoldfast): Command {
       ['--model-repository DIR', 'serve a folder with a folder per model, as Triton or TensorFlow Serving arrange it'],
       ['--repository-poll TIME', 'look for changes in it every so often, such as 15s (default only at start)'],
       ['--workers N', 'gateway processes behind the inference port (default 1)'],
+      ['--database URL', 'postgres:// server that several machines share (default: in the data directory)'],
+      ['--artifacts URL', 's3://BUCKET/PREFIX for artifacts and sealed predictions (default: in the data directory)'],
+      ['--role ROLE', 'all, or serve: a machine that never leads the cluster (default all)'],
+      ['--cluster-host ADDRESS', 'address that other machines of the cluster reach (default 127.0.0.1)'],
+      ['--cluster-port N', 'port that other machines of the cluster reach (default 8092; 0 takes a free one)'],
+      ['--advertise URL', 'what other machines are told, when it differs from host and port'],
       jsonHelp,
     ],
     run: async (parsed, terminal) => {

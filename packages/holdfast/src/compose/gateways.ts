@@ -24,6 +24,8 @@ const routingTimeoutMs = 10_000;
 
 export interface GatewaysOptions {
   readonly count: number;
+  /** Number of the first one, part of log names and prediction ids. */
+  readonly firstInstance: number;
   readonly settings: Omit<GatewaySettings, 'instance' | 'shared'>;
   readonly log: Log;
   readonly onReport: (gateway: string, report: GatewayReport) => void;
@@ -75,7 +77,7 @@ class GatewayProcess {
       settings: (): GatewaySettings => ({
         ...options.settings,
         ...this.ports,
-        instance: index,
+        instance: options.firstInstance + index - 1,
         shared: options.count > 1,
       }),
       log: options.log,

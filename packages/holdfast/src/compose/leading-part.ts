@@ -19,6 +19,7 @@ import type { ConfigOf, ServingPart } from './serving-part.ts';
 import { startWatch } from './start-processes.ts';
 import { startStudies } from './studies.ts';
 import { residentBytesOf } from './supervised-child.ts';
+import type { WatchCluster } from './watch.ts';
 import type { WatchedVersion } from './watch-messages.ts';
 
 const pulseMs = 1000;
@@ -39,6 +40,8 @@ export interface LeadingPartOptions {
   readonly rollouts: Rollouts;
   readonly meter: LiveTrafficMeter;
   readonly startedAtMs: number;
+  /** Where several machines record, and this one leads. */
+  readonly cluster: WatchCluster | undefined;
   readonly addresses: () => { readonly inferenceUrl: string; readonly consoleUrl: string };
   readonly log: Log;
 }
@@ -70,7 +73,7 @@ export async function startLeadingPart(options: LeadingPartOptions): Promise<Lea
   await using stack = new AsyncDisposableStack();
   const { fleet, pool } = serving;
   const bus = new EventBus();
-  const watch = stack.use(startWatch({ config, directory, log, bus }));
+  const watch = stack.use(startWatch({ config, directory, log, bus, cluster: options.cluster }));
   await watch.ready;
   const watchReader = openReader<MonitoringTables & PredlogTables>(directory.watchDatabase);
   stack.defer(() => watchReader.destroy());
@@ -92,7 +95,7 @@ export async function startLeadingPart(options: LeadingPartOptions): Promise<Lea
     recording: () => meter.recording(),
     firing: () => alerting.list({ state: 'firing' }),
   });
-  const tuning = stack.use(await startStudies({ root: directory.root, bus, log }));
+  const tuning = stack.use(await startStudies({ root: directory.root, database: config.database, bus, log }));
   const gateways = await serving.gateways();
   const processes = (): ProcessStatus[] => [
     {

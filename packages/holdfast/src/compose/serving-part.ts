@@ -1,14 +1,14 @@
-import type { ModelName } from '@holdfast/api';
+import { type ModelName, parseModelName } from '@holdfast/api';
+import type { LoadedState } from '../cluster/index.ts';
 import type { Config } from '../config/index.ts';
 import type { BlobStore, Registry } from '../registry/index.ts';
 import type { ModelRepository } from '../repository/index.ts';
 import { type Deployments, Fleet, type Rollouts, routedDeployment } from '../rollout/index.ts';
 import { type RunnerEvents, type RunnerPool, startRunnerPool } from '../runtime/index.ts';
-import type { ControlDoor } from '../serving/index.ts';
+import type { ControlDoor, GatewayReport } from '../serving/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { Gateways } from './gateways.ts';
-import type { LiveTrafficMeter } from './live-traffic.ts';
 import { startGateways } from './start-processes.ts';
 
 export type ConfigOf = (model: ModelName) => Config['defaults'];
@@ -21,8 +21,16 @@ export interface ServingPartOptions {
   readonly registry: Registry;
   readonly blobs: BlobStore;
   readonly deployments: Deployments;
-  readonly rollouts: Rollouts;
-  readonly meter: LiveTrafficMeter;
+  /** Lays a rollout that is under way over the declared deployment; asked whenever the routing is made. */
+  readonly overlay: Rollouts['overlay'];
+  readonly onReport: (gateway: string, report: GatewayReport) => void;
+  readonly onGatewayEnd: (gateway: string) => void;
+  /** Where several machines serve: this one's numbers, and what is done before a version is routed. */
+  readonly cluster?: {
+    readonly firstInstance: number;
+    readonly prepare: (model: ModelName, version: number) => Promise<void>;
+    readonly wanted: (model: ModelName) => readonly number[];
+  };
   readonly log: Log;
   readonly repository?: ModelRepository | undefined;
 }
@@ -42,7 +50,7 @@ export class ServingPart implements AsyncDisposable {
    * runners end.
    */
   constructor(options: ServingPartOptions) {
-    const { config, configOf, workers, directory, registry, blobs, deployments, rollouts, meter, log, repository } =
+    const { config, configOf, workers, directory, registry, blobs, deployments, overlay, cluster, log, repository } =
       options;
     this.#lifetime = new AsyncDisposableStack();
     const pool = this.#lifetime.use(startRunnerPool({ runDirectory: directory.run, log }));
@@ -55,8 +63,9 @@ export class ServingPart implements AsyncDisposable {
       workers,
       directory,
       log,
-      meter,
-      onArms: arms => rollouts.take(arms),
+      firstInstance: cluster?.firstInstance,
+      onReport: options.onReport,
+      onEnd: options.onGatewayEnd,
       door: { ask: async question => (await this.#door.promise).ask(question) },
       onHung: (model, socket) => {
         const version = this.fleet.versionBehind(model, socket);
@@ -76,19 +85,27 @@ export class ServingPart implements AsyncDisposable {
       keptOf: model => repository?.keptOf(model) ?? [],
       deploymentOf: (model, aliases) => {
         const { spec, seq } = deployments.of(model);
-        return rollouts.overlay(model, spec && routedDeployment(spec, seq, aliases), aliases);
+        return overlay(model, spec && routedDeployment(spec, seq, aliases), aliases);
       },
+      ...(cluster !== undefined && { prepare: cluster.prepare, alsoWanted: cluster.wanted }),
       log,
       onChange: model => {
         for (const listener of this.#listeners) listener(model);
       },
     });
-    rollouts.attach(this.fleet);
   }
 
   /** From now on questions of gateways are answered; earlier ones waited. */
   openDoor(door: ControlDoor): void {
     this.#door.resolve(door);
+  }
+
+  /** How far this machine is with a version; undefined while it is being loaded, or is not wanted. */
+  loadedState(model: string, version: number): LoadedState | undefined {
+    const { state, reason } = this.fleet.stateOf(parseModelName(model), version);
+    if (state === 'ready') return { kind: 'ready' };
+    if (state === 'failed' || state === 'quarantined') return { kind: 'failed', reason: reason ?? state };
+    return undefined;
   }
 
   /** Resolves when they listen. @throws Fault `bad_configuration` when an address cannot be listened on */

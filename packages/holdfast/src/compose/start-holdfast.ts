@@ -1,62 +1,53 @@
-import { champion, parseModelName } from '@holdfast/api';
-import { alertingMigrations } from '../alerting/index.ts';
 import type { RunningHoldfast, StartRequest } from '../cli/index.ts';
-import { startControlApi } from '../console/index.ts';
-import { convertModel } from '../conversion/index.ts';
+import { makeControlApi, openControlListener } from '../console/index.ts';
 import { recoverLog } from '../predlog/index.ts';
-import { BlobStore, Registry, registryMigrations } from '../registry/index.ts';
+import { BlobStore, Registry } from '../registry/index.ts';
 import { ModelRepository } from '../repository/index.ts';
-import { Deployments, Publisher, Rollouts, rolloutMigrations } from '../rollout/index.ts';
-import { validateModel } from '../runtime/index.ts';
-import { openDatabase } from '../storage/index.ts';
-import { prepareModelBaseline } from './baseline.ts';
+import { Deployments, Rollouts } from '../rollout/index.ts';
+import { openDatabase, openObjectStore } from '../storage/index.ts';
 import { ConfiguredModels } from './configured-models.ts';
 import { ControlSide } from './control-door.ts';
 import { openDataDirectory } from './data-directory.ts';
-import { exampleCurl } from './example-request.ts';
 import { type MetaSchema, startLeadingPart } from './leading-part.ts';
 import { LiveTrafficMeter } from './live-traffic.ts';
 import { pageDirectory } from './page-directory.ts';
 import { processLog } from './process-log.ts';
 import { type ConfigOf, ServingPart } from './serving-part.ts';
-
-function urlOf(host: string, port: number): string {
-  const shown = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
-  return `http://${shown}:${port}`;
-}
-
-async function examplesOf(registry: Registry, inferenceUrl: string): Promise<RunningHoldfast['examples']> {
-  const names = await registry.modelNames();
-  const examples = await Promise.all(
-    names.map(async model => {
-      const live = (await registry.aliases(model)).find(target => target.alias === champion);
-      if (live === undefined) return undefined;
-      const { signature } = await registry.version(model, live.version);
-      return { model, curl: exampleCurl(inferenceUrl, model, signature) };
-    }),
-  );
-  return examples.filter(example => example !== undefined);
-}
+import { declareDeployments, examplesOf, makePublisher, metaMigrations, urlOf } from './starting.ts';
 
 /**
- * Starts the whole product on one data directory: takes the directory, opens the stores, starts gateways, runners and
- * the watcher, and serves the console. Disposing ends everything in the opposite order, gateways draining first.
+ * Starts Holdfast on one data directory, alone or as a machine of a cluster.
  *
  * @throws DataDirectoryInUse, or Fault `bad_configuration` when an address cannot be listened on
  */
-export async function startHoldfast({ config, workers, progress }: StartRequest): Promise<RunningHoldfast> {
+export async function startHoldfast(request: StartRequest): Promise<RunningHoldfast> {
+  const { database } = request.config;
+  if (database === undefined) return startAlone(request);
+  // Loaded only here: it brings the driver of the database server.
+  const { startMember } = await import('./start-member.ts');
+  return startMember({ ...request, database });
+}
+
+/**
+ * Starts the whole product in this one place: takes the directory, opens the stores, starts gateways, runners and the
+ * watcher, and serves the console. Disposing ends everything in the opposite order, gateways draining first.
+ */
+async function startAlone({ config, workers, progress }: StartRequest): Promise<RunningHoldfast> {
   await using stack = new AsyncDisposableStack();
   const startedAtMs = Date.now();
   const log = processLog('control');
   const directory = stack.use(await openDataDirectory(config.data, Date.now));
   const db = await openDatabase<MetaSchema>({
     path: directory.metaDatabase,
-    migrations: [...registryMigrations, ...alertingMigrations, ...rolloutMigrations],
+    migrations: metaMigrations,
     durability: 'full',
   });
   stack.defer(() => db.destroy());
   const registry = new Registry(db, Date.now);
-  const blobs = await BlobStore.open(directory.blobs, { maximumBytes: config.limits.artifactBytes });
+  const blobs = await BlobStore.open(directory.blobs, {
+    maximumBytes: config.limits.artifactBytes,
+    ...(config.artifacts !== undefined && { shared: await openObjectStore(config.artifacts) }),
+  });
   const written: ConfigOf = model => config.models[model] ?? config.defaults;
   const repository =
     config.modelRepository &&
@@ -69,9 +60,7 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
     }));
   const configOf: ConfigOf = model => repository?.configOf(model) ?? written(model);
   const deployments = await Deployments.open(db, Date.now);
-  for (const [name, model] of Object.entries(config.models)) {
-    await deployments.declare(parseModelName(name), model.deployment);
-  }
+  await declareDeployments(config, deployments);
   const rollouts = await Rollouts.open({
     db,
     registry,
@@ -95,27 +84,20 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
       registry,
       blobs,
       deployments,
-      rollouts,
-      meter,
+      overlay: (...asked) => rollouts.overlay(...asked),
+      onReport: (gateway, report) => {
+        meter.report(gateway, report);
+        rollouts.take(report.arms);
+      },
+      onGatewayEnd: gateway => meter.forget(gateway),
       log,
       repository,
     }),
   );
   // It stops following its folder before the fleet ends.
   if (repository !== undefined) stack.use(repository);
-  const publisher = new Publisher({
-    registry,
-    blobs,
-    fleet: serving.fleet,
-    convert: (files, convert) =>
-      convertModel([files], {
-        convert,
-        timeoutMs: config.limits.conversionTimeout,
-        memoryBytes: config.limits.conversionMemoryBytes,
-      }),
-    validate: path => validateModel(path),
-    prepareBaseline: request => prepareModelBaseline(request, serving.pool),
-  });
+  rollouts.attach(serving.fleet);
+  const publisher = makePublisher({ config, registry, blobs, serving });
   serving.openDoor(
     new ControlSide({ fleet: serving.fleet, publisher, blobs, gateways: () => serving.gateways(), repository }),
   );
@@ -127,7 +109,6 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
   await serving.fleet.answerWithoutModels();
   const gateways = await serving.gateways();
   const inferenceUrl = urlOf(config.host, gateways.port);
-  const grpcAddress = urlOf(config.host, gateways.grpcPort).replace('http://', '');
   let consoleUrl = '';
   const leading = stack.use(
     await startLeadingPart({
@@ -143,28 +124,29 @@ export async function startHoldfast({ config, workers, progress }: StartRequest)
       rollouts,
       meter,
       startedAtMs,
+      cluster: undefined,
       addresses: () => ({ inferenceUrl, consoleUrl }),
       log,
     }),
   );
   const api = stack.use(
-    await startControlApi({
-      host: config.host,
-      port: config.consolePort,
-      hosts: config.hosts,
+    await makeControlApi({
+      hosts: [...config.hosts, config.host],
       pageDirectory: pageDirectory(),
       artifactBytes: config.limits.artifactBytes,
       services: leading.services,
       log,
     }),
   );
-  consoleUrl = urlOf(config.host, api.port);
+  const door = stack.use(await openControlListener(config.host, config.consolePort));
+  door.use(api.handler);
+  consoleUrl = urlOf(config.host, door.port);
   await directory.publishAddress(consoleUrl, inferenceUrl);
   const examples = await examplesOf(registry, inferenceUrl);
   const lifetime = stack.move();
   return {
     inferenceUrl,
-    grpcAddress,
+    grpcAddress: urlOf(config.host, gateways.grpcPort).replace('http://', ''),
     consoleUrl,
     examples,
     problems,

@@ -1,11 +1,10 @@
 import type { Config } from '../config/index.ts';
-import type { ArmReport, ControlDoor } from '../serving/index.ts';
+import type { ControlDoor, GatewayReport } from '../serving/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { EventBus } from './event-bus.ts';
 import { Gateways } from './gateways.ts';
-import type { LiveTrafficMeter } from './live-traffic.ts';
-import { Watch } from './watch.ts';
+import { Watch, type WatchCluster } from './watch.ts';
 
 interface ProcessOptions {
   readonly config: Config;
@@ -15,8 +14,10 @@ interface ProcessOptions {
 
 export interface GatewaysRequest extends ProcessOptions {
   readonly workers: number;
-  readonly meter: LiveTrafficMeter;
-  readonly onArms: (arms: readonly ArmReport[]) => void;
+  /** Number of the first one, part of log names and prediction ids. @default 1 */
+  readonly firstInstance?: number | undefined;
+  readonly onReport: (gateway: string, report: GatewayReport) => void;
+  readonly onEnd: (gateway: string) => void;
   /** A run on this socket takes too long. */
   readonly onHung: (model: string, socket: string) => void;
   /** Answers what gateways ask. */
@@ -24,19 +25,12 @@ export interface GatewaysRequest extends ProcessOptions {
 }
 
 /** Starts the gateway processes as the configuration says; resolves when they listen. */
-export function startGateways({
-  config,
-  workers,
-  directory,
-  log,
-  meter,
-  onArms,
-  onHung,
-  door,
-}: GatewaysRequest): Promise<Gateways> {
+export function startGateways(request: GatewaysRequest): Promise<Gateways> {
+  const { config, workers, firstInstance = 1, directory, log, onReport, onEnd, onHung, door } = request;
   const { recording } = config;
   return Gateways.start({
     count: workers,
+    firstInstance,
     settings: {
       host: config.host,
       port: config.port,
@@ -53,20 +47,29 @@ export function startGateways({
       },
     },
     log,
-    onReport: (gateway, report) => {
-      meter.report(gateway, report);
-      onArms(report.arms);
-    },
-    onEnd: gateway => meter.forget(gateway),
+    onReport,
+    onEnd,
     onHung,
     door,
   });
 }
 
 /** Starts the watcher process; `ready` resolves when its database can be read. */
-export function startWatch({ config, directory, log, bus }: ProcessOptions & { readonly bus: EventBus }): Watch {
+export function startWatch(
+  request: ProcessOptions & { readonly bus: EventBus; readonly cluster: WatchCluster | undefined },
+): Watch {
+  const { config, directory, log, bus, cluster } = request;
   return new Watch({
+    cluster,
     settings: {
+      ...(cluster !== undefined && {
+        cluster: {
+          secret: cluster.secret,
+          store: cluster.store,
+          ordinal: cluster.ordinal,
+          temporaryDirectory: directory.run,
+        },
+      }),
       database: directory.watchDatabase,
       logDirectory: directory.log,
       retentionMs: config.recording.retention,

@@ -12,11 +12,13 @@ const lookMs = 1000;
  */
 export async function startStudies(options: {
   readonly root: string;
+  /** Server that several machines share; a file of the data directory when undefined. */
+  readonly database: string | undefined;
   readonly bus: EventBus;
   readonly log: Log;
 }): Promise<{ readonly studies: Studies } & AsyncDisposable> {
-  const { root, bus, log } = options;
-  const tuning = await openTuning(join(root, 'tune.db'), Date.now);
+  const { root, database, bus, log } = options;
+  const tuning = await openTuning(database ?? join(root, 'tune.db'), Date.now);
   const known = new Map<string, number>();
   let isLooking = false;
   const look = async (): Promise<void> => {

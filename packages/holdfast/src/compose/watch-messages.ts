@@ -13,9 +13,15 @@ export interface WatchedVersion {
 /** Control to watcher. */
 export type ToWatcher =
   | { readonly kind: 'models'; readonly models: readonly WatchedVersion[] }
+  /** The other machines, whose logs are watched too. */
+  | { readonly kind: 'members'; readonly members: readonly { readonly ordinal: number; readonly address: string }[] }
+  /** The next leader would go on from this copy. */
+  | { readonly kind: 'published'; readonly key: string }
   | { readonly kind: 'drain' };
 
 /** Watcher to control. */
 export type FromWatcher =
   | { readonly kind: 'watching' }
+  /** A copy of everything derived is in the shared store; segments are let go of once it is published. */
+  | { readonly kind: 'copied'; readonly key: string }
   | { readonly kind: 'event'; readonly event: Extract<LiveEvent, { kind: 'window' }> };

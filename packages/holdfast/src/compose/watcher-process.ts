@@ -11,6 +11,7 @@ import { openDatabase } from '../storage/index.ts';
 import { childSettings, endWith, tellControl } from './child-entry.ts';
 import { processLog } from './process-log.ts';
 import type { FromWatcher, ToWatcher, WatchedVersion } from './watch-messages.ts';
+import type { WatcherCluster } from './watcher-cluster.ts';
 import { watcherSettingsSchema } from './watcher-settings.ts';
 
 const tell = (message: FromWatcher): void => tellControl(message);
@@ -18,6 +19,9 @@ const tell = (message: FromWatcher): void => tellControl(message);
 const settings = watcherSettingsSchema.parse(childSettings());
 const log = processLog('watcher');
 const clock = Date.now;
+/** Each seal of a leader stores a copy of the watch database elsewhere. */
+const sharedSealEveryMs = 20_000;
+let cluster: WatcherCluster<PredlogTables & MonitoringTables> | undefined;
 
 let models: readonly MonitoredModel[] = [];
 let telling: Promise<void> = Promise.resolve();
@@ -30,6 +34,7 @@ async function monitored(version: WatchedVersion): Promise<MonitoredModel> {
 
 const firstModels = Promise.withResolvers<void>();
 process.on('message', (message: ToWatcher) => {
+  cluster?.hear(message);
   if (message.kind !== 'models') return;
   // In the order in which control said them, although profiles take time to read.
   telling = telling.then(async () => {
@@ -48,19 +53,37 @@ const db = await openDatabase<PredlogTables & MonitoringTables>({
   durability: 'normal',
 });
 lifetime.defer(() => db.destroy());
+if (settings.cluster !== undefined) {
+  // Loaded only here: it brings the drivers of the database server and the object store.
+  const { WatcherCluster } = await import('./watcher-cluster.ts');
+  cluster = await WatcherCluster.open({ ...settings, cluster: settings.cluster }, db, tell);
+}
 const history = lifetime.use(
-  await openHistory({ directory: settings.logDirectory, db, retentionMs: settings.retentionMs, clock, log }),
+  await openHistory({
+    directory: settings.logDirectory,
+    db,
+    retentionMs: settings.retentionMs,
+    clock,
+    log,
+    ...(cluster !== undefined && { share: files => cluster?.share(files) ?? Promise.resolve() }),
+  }),
 );
 tell({ kind: 'watching' });
 await firstModels.promise;
+const isSealed = (segment: string): boolean => history.isSealed(segment);
+if (cluster !== undefined) {
+  lifetime.use(cluster);
+  cluster.mirror(settings, isSealed, log);
+}
 lifetime.use(
   await startWatcher({
     db,
-    follower: followLog({ directory: settings.logDirectory, log }),
+    follower: followLog({ directory: settings.logDirectory, isSkipped: isSealed, log }),
     truth: history,
     models: () => models,
     clock,
     log,
+    ...(cluster !== undefined && { isGone: isSealed, sealEveryMs: sharedSealEveryMs }),
     emit: event => tell({ kind: 'event', event }),
   }),
 );

@@ -5,5 +5,16 @@ export const watcherSettingsSchema = z.object({
   database: z.string(),
   logDirectory: z.string(),
   retentionMs: z.number(),
+  /** Where several machines record and this one leads. */
+  cluster: z
+    .object({
+      /** What members show each other. */
+      secret: z.string(),
+      /** Address of the shared object store. */
+      store: z.string(),
+      ordinal: z.int(),
+      temporaryDirectory: z.string(),
+    })
+    .optional(),
 });
 export type WatcherSettings = z.infer<typeof watcherSettingsSchema>;

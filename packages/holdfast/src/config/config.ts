@@ -305,6 +305,33 @@ export const configSchema = z.strictObject({
     })
     .optional()
     .describe('Serves a folder as Triton (config.pbtxt and numbered versions) or TensorFlow Serving arranges it.'),
+  database: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'is not the address of a Postgres server (postgres://USER@HOST/NAME)')
+    .optional()
+    .describe(
+      'Postgres server that several machines share; each keeps its own metadata in the data directory when absent.',
+    ),
+  artifacts: z
+    .string()
+    .regex(/^s3:\/\//, 'is not the address of a bucket (s3://BUCKET/PREFIX?endpoint=URL&region=NAME)')
+    .optional()
+    .describe('Bucket for artifacts and sealed predictions; the data directory is then a cache of it.'),
+  cluster: z
+    .strictObject({
+      role: z
+        .enum(['all', 'serve'])
+        .default('all')
+        .describe('A machine that only serves never leads: it does not watch, alert or decide.'),
+      host: z.string().default('127.0.0.1').describe('Address that other machines of the cluster reach.'),
+      port: z.int().min(0).max(65_535).default(8092).describe('Port that other machines of the cluster reach.'),
+      advertise: z
+        .url({ protocol: /^http$/ })
+        .optional()
+        .describe('What the other machines are told, when it differs from host and port.'),
+    })
+    .prefault({})
+    .describe('How the machines that share a database speak to each other. Keep it on a private network.'),
   hosts: z
     .array(z.string())
     .default([])

@@ -12,4 +12,4 @@ export {
   type WindowSpec,
 } from './config.ts';
 export { durationSchema } from './duration.ts';
-export { loadConfig, parseConfig } from './load-config.ts';
+export { loadConfig, parseClusterOptions, parseConfig } from './load-config.ts';

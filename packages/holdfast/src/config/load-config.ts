@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { fault } from '@holdfast/api';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
+import type { z } from 'zod';
 import { type Config, configSchema, type WarmUpConfig } from './config.ts';
 
 function readYaml(path: string, text: string): unknown {
@@ -56,12 +57,23 @@ function withDefaults(raw: unknown): unknown {
   return { ...raw, models: Object.fromEntries(models) };
 }
 
-/** @throws Fault `bad_configuration` naming the file, the key and what it accepts */
-export function parseConfig(raw: unknown, path: string): Config {
-  const result = configSchema.safeParse(withDefaults(raw));
+function parsed<S extends z.ZodType>(schema: S, raw: unknown, where: string): z.output<S> {
+  const result = schema.safeParse(raw);
   if (result.success) return result.data;
   const why = result.error.issues.map(issue => `${issue.path.join('.') || 'the file'}: ${issue.message}`).join('; ');
-  throw fault('bad_configuration', path, why);
+  throw fault('bad_configuration', where, why);
+}
+
+/** @throws Fault `bad_configuration` naming the file, the key and what it accepts */
+export function parseConfig(raw: unknown, path: string): Config {
+  return parsed(configSchema, withDefaults(raw), path);
+}
+
+const clusterOptionsSchema = configSchema.pick({ database: true, artifacts: true, cluster: true });
+
+/** What the command line says of the cluster, in the words of the file. @throws Fault `bad_configuration` */
+export function parseClusterOptions(raw: unknown, where: string): z.output<typeof clusterOptionsSchema> {
+  return parsed(clusterOptionsSchema, raw, where);
 }
 
 /** Reads `holdfast.yaml`. @throws Fault `bad_configuration` */

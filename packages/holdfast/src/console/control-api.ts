@@ -1,10 +1,12 @@
 import { createReadStream, existsSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
 import fastifyStatic from '@fastify/static';
 import { type Alias, Fault, fault, isFault, parseAlias, parseModelName, type RouteName, routes } from '@holdfast/api';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { z } from 'zod';
+import { isDatabaseAway } from '../storage/index.ts';
 import { type Log, prometheusContentType } from '../telemetry/index.ts';
+import type { HttpHandler } from './control-listener.ts';
 import type { ControlServices } from './control-services.ts';
 import { streamEvents } from './live-stream.ts';
 import { guardOrigin } from './origin-guard.ts';
@@ -12,8 +14,6 @@ import { parse } from './parse-request.ts';
 import { studyHandlers } from './study-handlers.ts';
 
 export interface ControlApiOptions {
-  readonly host: string;
-  readonly port: number;
   /** Host names answered besides the loopback ones. */
   readonly hosts: readonly string[];
   /** The console's built page; without it only the API is served. */
@@ -24,7 +24,7 @@ export interface ControlApiOptions {
 }
 
 export interface ControlApi extends AsyncDisposable {
-  readonly port: number;
+  readonly handler: HttpHandler;
 }
 
 const routeNames = Object.keys(routes).filter((name): name is RouteName => name in routes);
@@ -152,7 +152,8 @@ function handlersOf(services: ControlServices): Record<RouteName, Handler> {
   };
 }
 
-function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): void {
+function answerError(cause: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): void {
+  const error = isDatabaseAway(cause) ? fault('database_unavailable') : cause;
   if (isFault(error)) {
     if (error.httpStatus === 503) reply.header('retry-after', '1');
     reply.code(error.httpStatus).send(error.toJSON());
@@ -167,17 +168,21 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
   reply.code(500).send(fault('internal', request.id).toJSON());
 }
 
-/** Serves the control API and the console's page. */
-export async function startControlApi(options: ControlApiOptions): Promise<ControlApi> {
+/** Makes what answers the control API and serves the console's page, to be put behind a door. */
+export async function makeControlApi(options: ControlApiOptions): Promise<ControlApi> {
   const { services, log } = options;
+  let handler: HttpHandler = () => {};
   const app: FastifyInstance = fastify({
     bodyLimit: 1_048_576,
-    requestTimeout: 120_000,
+    serverFactory: answer => {
+      handler = answer;
+      // Never listens: requests come through the door.
+      return createServer();
+    },
     routerOptions: { maxParamLength: 200 },
-    forceCloseConnections: true,
     genReqId: () => crypto.randomUUID(),
   });
-  guardOrigin(app, [...options.hosts, options.host]);
+  guardOrigin(app, options.hosts);
   // An upload is streamed to the blob store by its handler, which also bounds it.
   app.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null));
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log));
@@ -197,13 +202,8 @@ export async function startControlApi(options: ControlApiOptions): Promise<Contr
   });
   app.get('/healthz', async () => ({ live: true }));
   await servePage(app, options.pageDirectory);
-  await app.listen({ host: options.host, port: options.port }).catch(async (error: unknown) => {
-    await app.close();
-    const why = error instanceof Error ? error.message : String(error);
-    throw fault('bad_configuration', `${options.host} port ${options.port}`, why);
-  });
-  const address = app.server.address() as AddressInfo;
-  return { port: address.port, [Symbol.asyncDispose]: () => app.close() };
+  await app.ready();
+  return { handler: (request, response) => handler(request, response), [Symbol.asyncDispose]: () => app.close() };
 }
 
 async function servePage(app: FastifyInstance, directory: string | undefined): Promise<void> {

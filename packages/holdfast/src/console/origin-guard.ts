@@ -1,5 +1,6 @@
-import { fault } from '@holdfast/api';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Fault, fault } from '@holdfast/api';
+import type { FastifyInstance } from 'fastify';
 
 /** Everything the page needs comes from its own origin; nothing may frame it. Sent with every answer. */
 const securityHeaders: Readonly<Record<string, string>> = {
@@ -18,12 +19,12 @@ function hostNameOf(host: string): string {
   return name.toLowerCase();
 }
 
-function isSameOrigin(request: FastifyRequest): boolean {
-  const { origin } = request.headers;
-  if (request.headers['sec-fetch-site'] === 'cross-site') return false;
+function isSameOrigin(headers: IncomingHttpHeaders): boolean {
+  const { origin } = headers;
+  if (headers['sec-fetch-site'] === 'cross-site') return false;
   if (origin === undefined) return true;
   try {
-    return new URL(origin).host === request.headers.host;
+    return new URL(origin).host === headers.host;
   } catch {
     return false;
   }
@@ -32,13 +33,25 @@ function isSameOrigin(request: FastifyRequest): boolean {
 /**
  * Keeps a page of another site from talking to control through the user's browser: only known host names are answered
  * (so that DNS rebinding finds nobody), and a request that another origin sent is refused, whatever its method.
+ *
+ * @param hosts host names answered besides the loopback ones
+ * @returns what says why a request with these headers is refused; undefined when it is not
  */
-export function guardOrigin(app: FastifyInstance, hosts: readonly string[]): void {
+export function originGuard(hosts: readonly string[]): (headers: IncomingHttpHeaders) => Fault | undefined {
   const known = new Set(['localhost', '127.0.0.1', '[::1]', ...hosts.map(host => host.toLowerCase())]);
+  return headers => {
+    const host = headers.host ?? '';
+    if (!known.has(hostNameOf(host))) return fault('misdirected', host.slice(0, 100));
+    return isSameOrigin(headers) ? undefined : fault('forbidden_origin');
+  };
+}
+
+/** Guards a server by `originGuard`, and sends the security headers with every answer. */
+export function guardOrigin(app: FastifyInstance, hosts: readonly string[]): void {
+  const refusalOf = originGuard(hosts);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders);
-    const host = request.headers.host ?? '';
-    if (!known.has(hostNameOf(host))) throw fault('misdirected', host.slice(0, 100));
-    if (!isSameOrigin(request)) throw fault('forbidden_origin');
+    const refusal = refusalOf(request.headers);
+    if (refusal !== undefined) throw refusal;
   });
 }

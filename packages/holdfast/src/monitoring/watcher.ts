@@ -35,6 +35,11 @@ export interface WatcherOptions {
   readonly tidyEveryMs?: number;
   /** What was derived from event times so far behind a model's latest is removed. @default 400 days */
   readonly retentionMs?: number;
+  /**
+   * Whether a segment that the follower does not have will never come. Where other machines record too it may only be
+   * out of reach, and how far it was read must be remembered. @default always true
+   */
+  readonly isGone?: (segment: string) => boolean;
 }
 
 /** A chunk of a version nobody told us about waits this long for its registration to arrive. */
@@ -133,7 +138,7 @@ class LogWatcher implements Watcher {
 
   /** Reads new chunks and stores what follows from them, with the progress, in one transaction. */
   async #readOn(): Promise<boolean> {
-    const { truth, follower, clock } = this.#options;
+    const { truth, follower, clock, isGone = () => true } = this.#options;
     if (this.#pending.length === 0) {
       const chunks = await follower.readNew();
       await truth.ingest(chunks);
@@ -152,7 +157,7 @@ class LogWatcher implements Watcher {
     if (isCaughtUp) {
       for (const entry of this.#entries.values()) entry.watch.tick(clock());
       // Once everything was read, a segment that the follower does not have is gone.
-      await this.#store(existing(this.#progress, follower.watermarks));
+      await this.#store(existing(this.#progress, follower.watermarks, isGone));
     } else await this.#store(furthest(this.#progress, this.#pending));
     this.#pending = [];
     this.#unknownSinceMs = undefined;
@@ -269,9 +274,9 @@ function furthest(progress: Watermarks, chunks: readonly LogChunk[]): Watermarks
 }
 
 /** The progress in segments that still exist; the same object when all do. */
-function existing(progress: Watermarks, watermarks: Watermarks): Watermarks {
+function existing(progress: Watermarks, watermarks: Watermarks, isGone: (segment: string) => boolean): Watermarks {
   const entries = Object.entries(progress);
-  const kept = entries.filter(([segment]) => segment in watermarks);
+  const kept = entries.filter(([segment]) => segment in watermarks || !isGone(segment));
   return kept.length === entries.length ? progress : Object.fromEntries(kept);
 }
 

@@ -46,7 +46,17 @@ export interface PredlogSealedTable {
   sealed_ms: number;
 }
 
+/**
+ * Segments whose rows are in files that other machines can get at too. A machine that was away may still have them, and
+ * they must not be read again when it is back.
+ */
+export interface PredlogLetGoTable {
+  segment: string;
+  sealed_ms: number;
+}
+
 export interface PredlogTables {
+  predlog_let_go: PredlogLetGoTable;
   predlog_schema: PredlogSchemaTable;
   predlog_file: PredlogFileTable;
   predlog_sealed: PredlogSealedTable;
@@ -103,6 +113,17 @@ export const predlogMigrations: readonly Migration[] = [
         .execute();
     },
   },
+  {
+    name: '0002-let-go',
+    async up(db) {
+      await db.schema
+        .createTable('predlog_let_go')
+        .addColumn('segment', 'text', c => c.primaryKey())
+        .addColumn('sealed_ms', 'real', c => c.notNull())
+        .modifyEnd(sql`without rowid`)
+        .execute();
+    },
+  },
 ];
 
 export interface SealedSchema {
@@ -117,7 +138,14 @@ export interface CatalogChange {
   readonly added: readonly NewFile[];
   readonly obsolete?: readonly number[];
   readonly sealedSegments?: readonly string[];
+  /** Remember the segments after they are removed here, because other machines may have them. */
+  readonly areShared?: boolean;
   readonly nowMs: number;
+}
+
+/** Names of the sealed files that a watch database speaks of. */
+export function sealedNames(db: PredlogDatabase): Promise<Set<string>> {
+  return new Catalog(db).knownNames();
 }
 
 /** Which sealed files exist. */
@@ -189,7 +217,7 @@ export class Catalog {
     }
   }
 
-  async #commit({ added, obsolete = [], sealedSegments = [], nowMs }: CatalogChange): Promise<void> {
+  async #commit({ added, obsolete = [], sealedSegments = [], areShared = false, nowMs }: CatalogChange): Promise<void> {
     await this.#db.transaction().execute(async transaction => {
       for (const file of added) await transaction.insertInto('predlog_file').values(file).execute();
       for (const id of obsolete) {
@@ -197,6 +225,7 @@ export class Catalog {
       }
       for (const segment of sealedSegments) {
         await transaction.insertInto('predlog_sealed').values({ segment, sealed_ms: nowMs }).execute();
+        if (areShared) await transaction.insertInto('predlog_let_go').values({ segment, sealed_ms: nowMs }).execute();
       }
     });
   }
@@ -229,6 +258,17 @@ export class Catalog {
   /** Forgets files that are no longer on the disk. */
   async forgetFiles(ids: readonly number[]): Promise<void> {
     if (ids.length > 0) await this.#db.deleteFrom('predlog_file').where('id', 'in', ids).execute();
+  }
+
+  /** Shared segments that were sealed, as far back as is remembered. */
+  async letGo(): Promise<Set<string>> {
+    const rows = await this.#db.selectFrom('predlog_let_go').select('segment').execute();
+    return new Set(rows.map(row => row.segment));
+  }
+
+  /** Forgets shared segments that were sealed before a moment. */
+  async forgetLetGo(beforeMs: number): Promise<void> {
+    await this.#db.deleteFrom('predlog_let_go').where('sealed_ms', '<', beforeMs).execute();
   }
 
   /** Forgets segments that are no longer on the disk; their names never come back. */

@@ -24,7 +24,15 @@ export interface HistoryOptions {
   readonly log: Log;
   /** Called at each moment of a seal that a crash may follow. */
   readonly onSealStep?: (step: SealStep) => void;
+  /**
+   * Where several machines record: makes sealed files, and the database that knows them, safe where another machine
+   * finds them. Segments are removed only after it resolved; given the names of all sealed files.
+   */
+  readonly share?: (files: ReadonlySet<string>) => Promise<void>;
 }
+
+/** A machine that was away for longer than this must not bring its old segments. */
+const letGoKeptMs = 14 * 86_400_000;
 
 /**
  * All predictions and labels, of the log and of sealed files, as the one watcher process keeps them: follow the log into
@@ -47,6 +55,8 @@ export interface History extends AsyncDisposable {
    */
   tidy(): Promise<void>;
   tidied(): Promise<void>;
+  /** Whether the rows of a segment are in sealed files: it is not to be read, although it may still be there. */
+  isSealed(segment: string): boolean;
   readonly labels: JoinerStats;
 }
 
@@ -57,10 +67,16 @@ class WatchedHistory implements History {
   #tidying: Promise<void> = Promise.resolve();
   #isTidying = false;
   #isClosing = false;
+  #sealed: Set<string>;
 
-  constructor(options: HistoryOptions, parts: SealParts) {
+  constructor(options: HistoryOptions, parts: SealParts, sealed: Set<string>) {
     this.#options = options;
     this.#parts = parts;
+    this.#sealed = sealed;
+  }
+
+  isSealed(segment: string): boolean {
+    return this.#sealed.has(segment);
   }
 
   get labels(): JoinerStats {
@@ -80,7 +96,11 @@ class WatchedHistory implements History {
   }
 
   seal(finished: readonly string[]): Promise<string[]> {
-    return this.#inTurn(() => sealSegments(this.#parts, finished, this.#options.clock()));
+    return this.#inTurn(async () => {
+      const segments = await sealSegments(this.#parts, finished, this.#options.clock());
+      if (this.#options.share !== undefined) for (const segment of segments) this.#sealed.add(segment);
+      return segments;
+    });
   }
 
   async tidy(): Promise<void> {
@@ -113,6 +133,10 @@ class WatchedHistory implements History {
       while (!this.#isClosing && (await mergeOnce(parts, nowMs))) {}
     }
     await this.#inTurn(() => mergePending(this.#parts, joiner, nowMs));
+    if (this.#options.share !== undefined) {
+      await catalog.forgetLetGo(nowMs - letGoKeptMs);
+      this.#sealed = (await catalog.letGo()).union(await catalog.sealedSegments());
+    }
     await applyRetention(this.#parts, nowMs - (this.#options.retentionMs ?? 90 * 86_400_000), nowMs);
   }
 
@@ -135,6 +159,7 @@ function openEngine(options: HistoryOptions, directory: SealedDirectory, name: s
 export async function openHistory(options: HistoryOptions): Promise<History> {
   const directory = await SealedDirectory.open(options.directory);
   const catalog = new Catalog(options.db);
+  const { share } = options;
   const duck = await openEngine(options, directory, 'watcher');
   try {
     const hot = await HotStore.open(duck, labelInbox);
@@ -148,9 +173,10 @@ export async function openHistory(options: HistoryOptions): Promise<History> {
       directory,
       log: options.log,
       ...(options.onSealStep === undefined ? {} : { onStep: options.onSealStep }),
+      ...(share === undefined ? {} : { share: async known => share(await known.knownNames()) }),
     };
     await recoverSeals(parts);
-    return new WatchedHistory(options, parts);
+    return new WatchedHistory(options, parts, (await catalog.letGo()).union(await catalog.sealedSegments()));
   } catch (error) {
     duck[Symbol.dispose]();
     throw error;

@@ -2,6 +2,7 @@ export {
   type PredlogDatabase,
   type PredlogTables,
   predlogMigrations,
+  sealedNames,
 } from './catalog.ts';
 export type { FailedRequest } from './failure-counts.ts';
 export {
@@ -38,3 +39,4 @@ export type { AnsweredRequest } from './prediction-buffer.ts';
 export { openPredictionStore, type PredictionStore, type PredictionStoreOptions } from './prediction-store.ts';
 export { openRecorder, type Recorder, type RecorderOptions, type RecorderStats } from './recorder.ts';
 export type { ScoredWindow, ScoredWindowQuery } from './scored-window.ts';
+export { parseSegmentFile, type SegmentFile } from './segment-name.ts';

@@ -57,11 +57,16 @@ async function finishSegment(directory: string, file: SegmentFile): Promise<numb
 
 /**
  * Finishes segments that a dead writer left open: cuts each at its first chunk that is not whole and marks it finished.
- * Call it only for writers that cannot be alive: all (no `instance`), or those of one instance that is starting again.
+ * Call it only for writers that cannot be alive: all (no `instance`), those of one instance that is starting again, or
+ * those of this machine among copies of others' segments.
  */
 export async function recoverLog(
   directory: string,
-  writers: { readonly instance?: string; readonly stream?: Stream } = {},
+  writers: {
+    readonly instance?: string;
+    readonly stream?: Stream;
+    readonly isOwn?: (instance: string) => boolean;
+  } = {},
 ): Promise<RecoveredLog> {
   let segments = 0;
   let truncatedBytes = 0;
@@ -69,6 +74,7 @@ export async function recoverLog(
     const file = parseSegmentFile(fileName);
     if (file === undefined || !file.isOpen) continue;
     if (writers.instance !== undefined && file.instance !== writers.instance) continue;
+    if (writers.isOwn?.(file.instance) === false) continue;
     if (writers.stream !== undefined && file.stream !== writers.stream) continue;
     truncatedBytes += await finishSegment(directory, file);
     segments += 1;

@@ -19,6 +19,8 @@ export interface SealParts {
   readonly directory: SealedDirectory;
   readonly log: Log;
   readonly onStep?: (step: SealStep) => void;
+  /** Makes the sealed rows safe where other machines find them; segments are removed only after it. */
+  readonly share?: (catalog: Catalog) => Promise<void>;
 }
 
 /** What a new file says of its rows, for the catalog. */
@@ -87,7 +89,9 @@ export async function writeSealedFile(
 }
 
 /** Removes the log files of sealed segments and then forgets the segments, whose names never come back. */
-async function removeSegments(parts: SealParts, segments: Iterable<string>): Promise<void> {
+async function removeSegments(parts: SealParts, segments: ReadonlySet<string>): Promise<void> {
+  if (segments.size === 0) return;
+  await parts.share?.(parts.catalog);
   const removed: string[] = [];
   for (const segment of segments) {
     await unlink(join(parts.logDirectory, `${segment}.log`)).catch((error: unknown) => {
@@ -106,8 +110,18 @@ export async function recoverSeals(parts: SealParts): Promise<void> {
   const { catalog, directory, log } = parts;
   const removedFiles = await directory.removeAllBut(await catalog.knownNames());
   const sealed = await catalog.sealedSegments();
-  await removeSegments(parts, sealed);
+  await removeSealed(parts, sealed);
   if (removedFiles + sealed.size > 0) log.info({ removedFiles, segments: sealed.size }, 'predlog.seal_recovered');
+}
+
+/** As `removeSegments`; where sealed rows are shared and that fails, the segments stay, and the next seal tries again. */
+async function removeSealed(parts: SealParts, segments: ReadonlySet<string>): Promise<void> {
+  try {
+    await removeSegments(parts, segments);
+  } catch (error) {
+    if (parts.share === undefined) throw error;
+    parts.log.warn({ error, segments: segments.size }, 'predlog.sealed_rows_not_shared');
+  }
 }
 
 async function predictionSources(parts: SealParts, tables: readonly HotTable[]): Promise<FileSource[]> {
@@ -144,8 +158,12 @@ export async function sealSegments(parts: SealParts, finished: readonly string[]
   const { duck, hot, joiner, catalog, directory } = parts;
   const unfinished = await joiner.unfinishedSegments();
   for (const table of hot.tables) if (table.matchedRows < table.rows) unfinished.add(table.segment);
-  const segments = new Set(finished.filter(segment => !unfinished.has(segment)));
-  if (segments.size === 0) return [];
+  const waiting = await catalog.sealedSegments();
+  const segments = new Set(finished.filter(segment => !unfinished.has(segment) && !waiting.has(segment)));
+  if (segments.size === 0) {
+    await removeSealed(parts, waiting);
+    return [];
+  }
   const sources = [
     ...(await predictionSources(
       parts,
@@ -167,11 +185,11 @@ export async function sealSegments(parts: SealParts, finished: readonly string[]
     if (file !== undefined) added.push(file);
   }
   parts.onStep?.('files-written');
-  await catalog.commit({ added, sealedSegments: [...segments], nowMs });
+  await catalog.commit({ added, sealedSegments: [...segments], areShared: parts.share !== undefined, nowMs });
   parts.onStep?.('committed');
   await hot.drop(segments);
   await joiner.forgetSealed(segments);
-  await removeSegments(parts, segments);
+  await removeSealed(parts, segments.union(waiting));
   parts.onStep?.('segments-removed');
   return [...segments];
 }

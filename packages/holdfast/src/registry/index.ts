@@ -4,6 +4,7 @@ export {
   type AliasChange,
   type AliasTarget,
   type Change,
+  type Primary,
   type RegisteredVersion,
   Registry,
   type VersionContents,

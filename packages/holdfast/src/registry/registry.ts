@@ -95,14 +95,33 @@ function sameContents(row: Selectable<RegistrySchema['model_version']>, contents
   return row.source_digest === contents.sourceDigest && row.baseline_digest === (contents.baseline?.digest ?? null);
 }
 
-/** Models, versions and aliases in `meta.db`. Every change is one transaction and is durable when its promise resolves. */
+/** Where changes are made when what is read is a copy. */
+export interface Primary<Schema> {
+  /** @throws Fault `database_unavailable` while it cannot be reached */
+  db(): Kysely<Schema>;
+  /** Brings the copy up to date, after a change. */
+  pull(): Promise<void>;
+}
+
+/**
+ * Models, versions and aliases. Every change is one transaction and is durable when its promise resolves. On a machine
+ * of a cluster, what is read is the machine's own copy, and changes are made in the shared database.
+ */
 export class Registry {
   readonly #db: Kysely<RegistrySchema>;
   readonly #now: () => number;
+  readonly #primary: Primary<RegistrySchema> | undefined;
 
-  constructor(db: Kysely<RegistrySchema>, now: () => number) {
+  constructor(db: Kysely<RegistrySchema>, now: () => number, primary?: Primary<RegistrySchema>) {
     this.#db = db;
     this.#now = now;
+    this.#primary = primary;
+  }
+
+  async #change<T>(work: (transaction: Transaction<RegistrySchema>) => Promise<T>): Promise<T> {
+    const result = await (this.#primary?.db() ?? this.#db).transaction().execute(work);
+    await this.#primary?.pull();
+    return result;
   }
 
   async modelNames(): Promise<ModelName[]> {
@@ -179,7 +198,7 @@ export class Registry {
    */
   async createVersion(model: ModelName, contents: VersionContents, wanted?: number): Promise<RegisteredVersion> {
     const createdAtMs = this.#now();
-    const version = await this.#db.transaction().execute(async transaction => {
+    const version = await this.#change(async transaction => {
       await transaction
         .insertInto('model')
         .values({ name: model, created_at_ms: createdAtMs })
@@ -239,7 +258,7 @@ export class Registry {
    */
   async moveAlias(model: ModelName, alias: Alias, version: number, change: AliasChange): Promise<AliasMove> {
     await this.version(model, version);
-    return this.#db.transaction().execute(async transaction => {
+    return this.#change(async transaction => {
       const move = await this.#move(transaction, model, alias, version, change);
       await change.alongside?.(transaction);
       return move;
@@ -248,7 +267,7 @@ export class Registry {
 
   /** @throws Fault `alias_not_found` */
   async removeAlias(model: ModelName, alias: Alias, change: Change): Promise<AliasMove> {
-    return this.#db.transaction().execute(transaction => this.#move(transaction, model, alias, undefined, change));
+    return this.#change(transaction => this.#move(transaction, model, alias, undefined, change));
   }
 
   async #move(
@@ -324,14 +343,16 @@ export class Registry {
    */
   async setHeld(model: ModelName, isHeld: boolean): Promise<void> {
     await this.versions(model);
-    if (!isHeld) await this.#db.deleteFrom('model_held').where('model', '=', model).execute();
-    else {
-      await this.#db
-        .insertInto('model_held')
-        .values({ model, at_ms: this.#now() })
-        .onConflict(conflict => conflict.column('model').doNothing())
-        .execute();
-    }
+    if (isHeld === (await this.isHeld(model))) return;
+    await this.#change(transaction =>
+      isHeld
+        ? transaction
+            .insertInto('model_held')
+            .values({ model, at_ms: this.#now() })
+            .onConflict(conflict => conflict.column('model').doNothing())
+            .execute()
+        : transaction.deleteFrom('model_held').where('model', '=', model).execute(),
+    );
   }
 
   async isHeld(model: ModelName): Promise<boolean> {
@@ -340,22 +361,26 @@ export class Registry {
   }
 
   async quarantine(model: ModelName, version: number, reason: string): Promise<void> {
-    await this.#db
-      .insertInto('model_quarantine')
-      .values({ model, version, reason, at_ms: this.#now() })
-      .onConflict(conflict => conflict.columns(['model', 'version']).doUpdateSet({ reason }))
-      .execute();
+    await this.#change(transaction =>
+      transaction
+        .insertInto('model_quarantine')
+        .values({ model, version, reason, at_ms: this.#now() })
+        .onConflict(conflict => conflict.columns(['model', 'version']).doUpdateSet({ reason }))
+        .execute(),
+    );
   }
 
   /** Lets a version be served again, after an operator asked for it. */
   async release(model: ModelName, version: number): Promise<void> {
-    await this.#db.deleteFrom('model_quarantine').where('model', '=', model).where('version', '=', version).execute();
+    await this.#change(transaction =>
+      transaction.deleteFrom('model_quarantine').where('model', '=', model).where('version', '=', version).execute(),
+    );
   }
 
   /** @throws Fault `version_in_use` while an alias points at it */
   async removeVersion(model: ModelName, version: number): Promise<void> {
     await this.version(model, version);
-    await this.#db.transaction().execute(async transaction => {
+    await this.#change(async transaction => {
       const holder = await transaction
         .selectFrom('model_alias')
         .select('alias')
@@ -376,7 +401,7 @@ export class Registry {
   /** Removes a model with its versions and aliases; its history of moves stays. @throws Fault `model_not_found` */
   async removeModel(model: ModelName): Promise<void> {
     await this.versions(model);
-    await this.#db.transaction().execute(async transaction => {
+    await this.#change(async transaction => {
       await transaction.deleteFrom('model_alias').where('model', '=', model).execute();
       await transaction.deleteFrom('model_version').where('model', '=', model).execute();
       await transaction.deleteFrom('model').where('name', '=', model).execute();

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { type ObjectStore, openS3Store } from '../storage/index.ts';
+import { type ObjectStore, openObjectStore } from '../storage/index.ts';
 import { s3Credentials, startS3Server } from '../storage/testing/s3-server.ts';
 import { BlobStore } from './blob-store.ts';
 
@@ -18,8 +18,8 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
   vi.unstubAllEnvs();
 });
-beforeEach(() => {
-  shared = openS3Store(server.address);
+beforeEach(async () => {
+  shared = await openObjectStore(server.address);
 });
 
 function open(): Promise<BlobStore> {

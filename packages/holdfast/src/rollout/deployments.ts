@@ -6,7 +6,7 @@ import {
   modelNameSchema,
 } from '@holdfast/api';
 import type { Kysely } from 'kysely';
-import type { Change } from '../registry/index.ts';
+import type { Change, Primary } from '../registry/index.ts';
 import type { RolloutTables } from './schema.ts';
 
 interface Standing {
@@ -18,21 +18,35 @@ interface Standing {
 export class Deployments {
   readonly #db: Kysely<RolloutTables>;
   readonly #now: () => number;
-  readonly #standing = new Map<ModelName, Standing>();
+  readonly #primary: Primary<RolloutTables> | undefined;
+  #standing = new Map<ModelName, Standing>();
 
-  private constructor(db: Kysely<RolloutTables>, now: () => number) {
+  private constructor(db: Kysely<RolloutTables>, now: () => number, primary: Primary<RolloutTables> | undefined) {
     this.#db = db;
     this.#now = now;
+    this.#primary = primary;
   }
 
-  static async open(db: Kysely<RolloutTables>, now: () => number): Promise<Deployments> {
-    const deployments = new Deployments(db, now);
-    const rows = await db.selectFrom('deployment_change').selectAll().orderBy('model').orderBy('seq').execute();
+  /** @param primary where changes are made, when `db` is this machine's copy of it */
+  static async open(
+    db: Kysely<RolloutTables>,
+    now: () => number,
+    primary?: Primary<RolloutTables>,
+  ): Promise<Deployments> {
+    const deployments = new Deployments(db, now, primary);
+    await deployments.reload();
+    return deployments;
+  }
+
+  /** Takes over what the database says, after somebody else changed it. */
+  async reload(): Promise<void> {
+    const rows = await this.#db.selectFrom('deployment_change').selectAll().orderBy('model').orderBy('seq').execute();
+    const standing = new Map<ModelName, Standing>();
     for (const row of rows) {
       const spec = row.spec_json === null ? undefined : deploymentSchema.parse(JSON.parse(row.spec_json));
-      deployments.#standing.set(modelNameSchema.parse(row.model), { seq: row.seq, spec });
+      standing.set(modelNameSchema.parse(row.model), { seq: row.seq, spec });
     }
-    return deployments;
+    this.#standing = standing;
   }
 
   /** What is in force, with the number of the change that made it so. */
@@ -69,7 +83,7 @@ export class Deployments {
     source: 'file' | 'api',
     { actor, reason }: Change,
   ): Promise<void> {
-    const seq = await this.#db.transaction().execute(async transaction => {
+    const seq = await (this.#primary?.db() ?? this.#db).transaction().execute(async transaction => {
       const { last } = await transaction
         .selectFrom('deployment_change')
         .select(select => select.fn.max('seq').as('last'))
@@ -84,5 +98,6 @@ export class Deployments {
       return next;
     });
     this.#standing.set(model, { seq, spec });
+    await this.#primary?.pull();
   }
 }

@@ -29,6 +29,10 @@ export interface FleetOptions {
   readonly deploymentOf: (model: ModelName, aliases: Readonly<Record<string, number>>) => RoutedDeployment | undefined;
   /** Versions that are served though neither an alias nor a deployment names them. @default none */
   readonly keptOf?: (model: ModelName) => readonly number[];
+  /** Has other machines load a version before it is routed anywhere. @throws Fault when one of them cannot */
+  readonly prepare?: (model: ModelName, version: number) => Promise<void>;
+  /** Versions to be loaded although nothing routes to them yet. */
+  readonly alsoWanted?: (model: ModelName) => readonly number[];
   readonly log: Log;
   /** Told after versions, states or aliases of a model changed. */
   readonly onChange: (model: ModelName) => void;
@@ -77,6 +81,12 @@ export class Fleet {
     if (this.#generation === 0) await this.#send();
   }
 
+  /** Follows what somebody else changed in the registry, model by model. */
+  async refresh(): Promise<void> {
+    const names = new Set([...(await this.#options.registry.modelNames()), ...this.#routed.keys()]);
+    await Promise.all([...names].map(name => this.#inTurn(name, () => this.#reconcile(name))));
+  }
+
   /** State of one version now. */
   stateOf(model: ModelName, version: number): { readonly state: VersionState; readonly reason: string | undefined } {
     return this.#live.get(model)?.get(version) ?? unloaded;
@@ -123,6 +133,7 @@ export class Fleet {
     await this.#options.registry.setHeld(model, false);
     const { state, failure } = await this.#load(target);
     if (state !== 'ready') throw failure ?? fault('version_not_ready', model, version);
+    await this.#options.prepare?.(model, version);
     const move = await this.#options.registry.moveAlias(model, alias, version, change);
     await this.#reconcile(model);
     this.#options.log.info({ model, ...move }, 'rollout.alias_moved');
@@ -241,6 +252,7 @@ export class Fleet {
     const wanted = new Set(
       isHeld ? [] : [...Object.values(targets), ...(deployment ? versionsOf(deployment) : []), ...kept],
     );
+    for (const version of isHeld ? [] : (this.#options.alsoWanted?.(model) ?? [])) wanted.add(version);
     for (const spare of known && !isHeld ? await this.#warmSpares(model) : []) {
       if (this.#live.get(model)?.get(spare)?.state === 'ready') wanted.add(spare);
     }

@@ -1,4 +1,5 @@
 export { type OpenDatabaseOptions, openDatabase, openReader } from './database.ts';
+export { isDatabaseAway } from './database-away.ts';
 export type { ColumnTypes, Migration, MigrationDatabase } from './migration.ts';
-export { ObjectMissing, type ObjectStore } from './object-store.ts';
-export { openS3Store, parseS3Address } from './s3-store.ts';
+export { ObjectMissing, type ObjectStore, openObjectStore } from './object-store.ts';
+export type { Fence } from './postgres-dialect.ts';

@@ -20,3 +20,12 @@ export class ObjectMissing extends Error {
     super(`there is no object ${key}`);
   }
 }
+
+/**
+ * The store behind an `s3://BUCKET/PREFIX` address. The client is loaded only where one is used: it is large.
+ * @throws Fault `bad_configuration` when the address is none
+ */
+export async function openObjectStore(address: string): Promise<ObjectStore> {
+  const { openS3Store } = await import('./s3-store.ts');
+  return openS3Store(address);
+}

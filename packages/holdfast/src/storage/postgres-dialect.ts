@@ -1,16 +1,17 @@
+import { Fault } from '@holdfast/api';
 import {
   CompiledQuery,
   type DatabaseConnection,
   type Driver,
   PostgresDialect,
-  type PostgresDialectConfig,
   PostgresDriver,
   type TransactionSettings,
 } from 'kysely';
 import { Pool, types } from 'pg';
+import { isDatabaseAway } from './database-away.ts';
 
 /** Waiting longer than this for a connection or an answer is an error; nothing in Holdfast asks for more at once. */
-const timeoutMs = 15_000;
+const timeoutMs = 5000;
 
 /** Of `pg_advisory_xact_lock`, which Holdfast's writers take in turn; any number that nothing else on the server uses. */
 const writerLock = 4_814_201_126;
@@ -22,26 +23,48 @@ function numberOf(text: string): number {
   return Number(text);
 }
 
+/** Checked inside each transaction once it is its turn; throws when this process may no longer write. */
+export type Fence = (connection: DatabaseConnection) => Promise<void>;
+
 /** As on SQLite, one transaction at a time: a version number or a lease is read and written with nobody in between. */
 class OneWriterDriver extends PostgresDriver {
+  readonly #fence: Fence | undefined;
+
+  constructor(pool: Pool, fence: Fence | undefined) {
+    super({ pool });
+    this.#fence = fence;
+  }
+
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    try {
+      return await super.acquireConnection();
+    } catch (error) {
+      if (isDatabaseAway(error)) throw new Fault('database_unavailable', [], { cause: error });
+      throw error;
+    }
+  }
+
   override async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
     await super.beginTransaction(connection, settings);
     if (settings.accessMode === 'read only') return;
     await connection.executeQuery(CompiledQuery.raw(`select pg_advisory_xact_lock(${writerLock})`));
+    await this.#fence?.(connection);
   }
 }
 
 /** Kysely over a Postgres server, with the same guarantees as the embedded database. */
 export class OneWriterPostgresDialect extends PostgresDialect {
-  readonly #config: PostgresDialectConfig;
+  readonly #pool: Pool;
+  readonly #fence: Fence | undefined;
 
-  constructor(config: PostgresDialectConfig) {
-    super(config);
-    this.#config = config;
+  constructor(pool: Pool, fence: Fence | undefined) {
+    super({ pool });
+    this.#pool = pool;
+    this.#fence = fence;
   }
 
   override createDriver(): Driver {
-    return new OneWriterDriver(this.#config);
+    return new OneWriterDriver(this.#pool, this.#fence);
   }
 }
 

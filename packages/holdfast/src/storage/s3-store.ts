@@ -9,6 +9,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
+import { fault } from '@holdfast/api';
 import { z } from 'zod';
 import { ObjectMissing, type ObjectStore } from './object-store.ts';
 
@@ -23,16 +24,18 @@ const addressSchema = z.object({
   region: z.string().min(1),
 });
 
-/** What an `s3://BUCKET/PREFIX?endpoint=URL&region=NAME` address says. @throws ZodError or TypeError when it is none */
-export function parseS3Address(address: string): z.output<typeof addressSchema> {
-  const url = new URL(address);
-  if (url.protocol !== 's3:') throw new TypeError('the address does not start with s3://');
-  return addressSchema.parse({
-    bucket: url.hostname,
-    prefix: url.pathname.replace(/^\/+|\/+$/g, ''),
-    endpoint: url.searchParams.get('endpoint') ?? undefined,
-    region: url.searchParams.get('region') ?? process.env.AWS_REGION ?? 'us-east-1',
+/** What an `s3://BUCKET/PREFIX?endpoint=URL&region=NAME` address says. @throws Fault `bad_configuration` */
+function parseS3Address(address: string): z.output<typeof addressSchema> {
+  const url = URL.parse(address);
+  const parsed = addressSchema.safeParse({
+    bucket: url?.hostname ?? '',
+    prefix: url?.pathname.replace(/^\/+|\/+$/g, '') ?? '',
+    endpoint: url?.searchParams.get('endpoint') ?? undefined,
+    region: url?.searchParams.get('region') ?? process.env.AWS_REGION ?? 'us-east-1',
   });
+  if (parsed.success && url?.protocol === 's3:') return parsed.data;
+  const why = parsed.error?.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`).join('; ');
+  throw fault('bad_configuration', 'artifacts', why ?? 'the address does not start with s3://');
 }
 
 function isMissing(error: unknown): boolean {
