@@ -52,7 +52,11 @@ export async function startMember(request: StartRequest & { readonly database: s
     );
   }
   if (config.modelRepository !== undefined) {
-    throw fault('bad_configuration', 'modelRepository', 'a folder is served by a machine of its own; deploy to the cluster');
+    throw fault(
+      'bad_configuration',
+      'modelRepository',
+      'a folder is served by a machine of its own; deploy to the cluster',
+    );
   }
   const artifacts = config.artifacts;
   await using stack = new AsyncDisposableStack();
@@ -250,7 +254,9 @@ export async function startMember(request: StartRequest & { readonly database: s
   stack.use(part);
   serving = part;
   const publisher = makePublisher({ config, registry, blobs, serving: part });
-  part.openDoor(new ControlSide({ fleet: part.fleet, publisher, blobs, gateways: () => part.gateways(), repository: undefined }));
+  part.openDoor(
+    new ControlSide({ fleet: part.fleet, publisher, blobs, gateways: () => part.gateways(), repository: undefined }),
+  );
   await deployments.reload();
   copiedRollouts = await openRollouts(copy);
   await part.fleet.open();

@@ -344,15 +344,10 @@ export class Registry {
   async setHeld(model: ModelName, isHeld: boolean): Promise<void> {
     await this.versions(model);
     if (isHeld === (await this.isHeld(model))) return;
-    await this.#change(transaction =>
-      isHeld
-        ? transaction
-            .insertInto('model_held')
-            .values({ model, at_ms: this.#now() })
-            .onConflict(conflict => conflict.column('model').doNothing())
-            .execute()
-        : transaction.deleteFrom('model_held').where('model', '=', model).execute(),
-    );
+    await this.#change(async transaction => {
+      if (!isHeld) await transaction.deleteFrom('model_held').where('model', '=', model).execute();
+      else await transaction.insertInto('model_held').values({ model, at_ms: this.#now() }).execute();
+    });
   }
 
   async isHeld(model: ModelName): Promise<boolean> {
