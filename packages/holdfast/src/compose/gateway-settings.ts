@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { callersSchema } from '../config/index.ts';
 
 /** What control tells a gateway process at its start. */
 export const gatewaySettingsSchema = z.object({
@@ -16,6 +17,7 @@ export const gatewaySettingsSchema = z.object({
     bodyBytes: z.number(),
     requestTimeout: z.number(),
     connections: z.number(),
+    callers: callersSchema.optional(),
   }),
   recording: z.object({
     enabled: z.boolean(),

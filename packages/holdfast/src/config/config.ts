@@ -8,6 +8,7 @@ import {
   versionSchema,
 } from '@holdfast/api';
 import { z } from 'zod';
+import { callersSchema } from './callers.ts';
 import { durationSchema } from './duration.ts';
 
 const bytes = (n: number) => z.int().min(1).default(n);
@@ -264,6 +265,13 @@ export const modelConfigSchema = z.strictObject({
   runner: z
     .strictObject({
       threads: z.int().min(1).max(256).default(1).describe('Threads inside one run of the model.'),
+      executionProviders: z
+        .array(z.string().regex(/^[a-z]{1,32}$/, 'name a provider in lower case, such as cpu, cuda or tensorrt'))
+        .min(1)
+        .optional()
+        .describe(
+          'What runs the model, in the order of preference: cpu (when absent), cuda, tensorrt and what else the installed ONNX Runtime was built with.',
+        ),
       instances: z.int().min(1).max(64).default(1).describe('Runner processes per version.'),
       hangTimeout: durationSchema.prefault('30s').describe('A run longer than this kills the runner.'),
       memoryBytes: z
@@ -281,6 +289,38 @@ export const modelConfigSchema = z.strictObject({
   versions: versionPolicySchema
     .default({ latest: 1 })
     .describe('Which numbered folders of the model repository are served, unless its config.pbtxt says it.'),
+  cache: z
+    .strictObject({
+      bytes: z
+        .int()
+        .min(0)
+        .max(68_719_476_736)
+        .default(0)
+        .describe('Memory of each gateway for answers to inputs that it has seen before; 0 remembers none.'),
+      maximumAge: durationSchema.prefault('1m').describe('An answer older than this is not given again.'),
+    })
+    .prefault({}),
+  sequences: z
+    .strictObject({
+      states: z
+        .array(
+          z.strictObject({
+            output: z.string().describe('The output that holds the state after a run ...'),
+            input: z.string().describe('... and the input that takes it in the next one; zeros in the first.'),
+            shape: z
+              .array(z.int().min(-1))
+              .optional()
+              .describe("Shape of those zeros; -1 in front is the request's rows. The model's own when absent."),
+          }),
+        )
+        .min(1)
+        .max(64)
+        .describe('The tensors that the runner keeps between the requests of a sequence; clients never see them.'),
+      idleTimeout: durationSchema.prefault('1m').describe('A sequence without a request for so long is over.'),
+      maximum: z.int().min(1).max(1_000_000).default(1000).describe('Sequences at a time; a start beyond is refused.'),
+    })
+    .optional()
+    .describe('Of a stateful model: what is kept from one request of a sequence to the next.'),
   monitors: monitorsSchema.prefault({}),
   rollout: rolloutDefaultsSchema.prefault({}).describe('The plan and the judge of rollouts that do not say otherwise.'),
 });
@@ -346,6 +386,9 @@ export const configSchema = z.strictObject({
       conversionMemoryBytes: bytes(4_294_967_296).describe('Most memory that such a conversion may take, bytes.'),
       requestTimeout: durationSchema.prefault('10s').describe('Deadline of a request that names none.'),
       connections: z.int().min(1).default(4096),
+      callers: callersSchema
+        .optional()
+        .describe('What each caller may send to the inference ports; no limit when absent.'),
     })
     .prefault({}),
   recording: z

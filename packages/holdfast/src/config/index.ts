@@ -1,3 +1,4 @@
+export { type CallersConfig, callersSchema } from './callers.ts';
 export {
   type BatchingConfig,
   type Config,

@@ -5,6 +5,7 @@ import type { RunnerTarget } from '../runtime/index.ts';
 import type { RoutedDeployment, RoutedModel, RoutedVersion, RoutingTable } from '../serving/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { versionsOf } from './routed-deployment.ts';
+import { withoutStates } from './without-states.ts';
 
 /** The runner processes that the fleet starts and stops; `RunnerPool` in production. */
 export interface Runners {
@@ -290,7 +291,7 @@ export class Fleet {
         sockets: [],
       });
     }
-    const { runner, warmUp } = this.#options.configOf(version.model);
+    const { runner, warmUp, sequences } = this.#options.configOf(version.model);
     this.#set(version.model, version.version, { state: 'loading', reason: undefined, sockets: [] });
     try {
       const sockets = await this.#options.runners.start(
@@ -303,6 +304,8 @@ export class Fleet {
           hangTimeoutMs: runner.hangTimeout,
           ...(runner.memoryBytes !== undefined && { memoryBytes: runner.memoryBytes }),
           ...(warmUp.length > 0 && { warmUp }),
+          ...(runner.executionProviders !== undefined && { executionProviders: runner.executionProviders }),
+          ...(sequences !== undefined && { sequences: { states: sequences.states, idleMs: sequences.idleTimeout } }),
         },
         runner.instances,
       );
@@ -343,16 +346,20 @@ export class Fleet {
 
   #route(version: RegisteredVersion): RoutedVersion {
     const { state, reason, sockets } = this.#live.get(version.model)?.get(version.version) ?? unloaded;
-    const { batching: configured, runner } = this.#options.configOf(version.model);
+    const { batching: configured, runner, cache, sequences } = this.#options.configOf(version.model);
     const batching = { ...configured, ...this.#batching.get(version.model) };
     return {
       version: version.version,
       state,
       reason,
-      signature: version.signature,
+      signature: sequences === undefined ? version.signature : withoutStates(version.signature, sequences.states),
       sockets,
       batching: { ...batching, queueRows: queueRowsOf(batching) },
       hangTimeoutMs: runner.hangTimeout,
+      ...(sequences !== undefined && {
+        sequences: { idleMs: sequences.idleTimeout, maximum: sequences.maximum },
+      }),
+      ...(cache.bytes > 0 && { cache: { bytes: cache.bytes, maximumAgeMs: cache.maximumAge } }),
     };
   }
 }

@@ -1,5 +1,6 @@
 import type { Tensor, TensorData } from '@holdfast/api';
 import { type ElementKind, elementKindOf, elementKindOfCode } from './element-kinds.ts';
+import type { StateStep } from './runner.ts';
 
 /**
  * The wire between gateway and runner: length-prefixed little-endian frames over a Unix socket.
@@ -25,6 +26,8 @@ export interface RunFrame {
   /** Chosen by the gateway, 0 to 2^32 - 1; the answer repeats it. */
   readonly id: number;
   readonly tensors: readonly Tensor[];
+  /** The sequence that it goes on with: in the frame, flags as the code and the slot as the microseconds. */
+  readonly step?: StateStep | undefined;
 }
 
 export interface AnswerFrame {
@@ -62,6 +65,7 @@ const scratchBytes = 256 * 1024;
 const protocolVersion = 1;
 
 const kindCode = { hello: 1, run: 2, answer: 3, failure: 4 } as const;
+const stepFlag = { present: 1, start: 2, end: 4 } as const;
 const failureCode = { inference_failed: 1, bad_request: 2 } as const;
 
 /** Turns frames into bytes. The bytes stay valid until the next `encode`, or for good after `keep`. */
@@ -82,9 +86,9 @@ export class FrameEncoder {
         return this.#small(kindCode.failure, failureCode[frame.code], frame.id, frame.message);
       case 'run':
         refuseNul(frame.tensors);
-        return this.#tensors(kindCode.run, frame.id, 0, frame.tensors);
+        return this.#tensors(kindCode.run, flagsOf(frame.step), frame.id, frame.step?.slot ?? 0, frame.tensors);
       case 'answer':
-        return this.#tensors(kindCode.answer, frame.id, frame.inferUs, frame.tensors);
+        return this.#tensors(kindCode.answer, 0, frame.id, frame.inferUs, frame.tensors);
       default:
         throw new TypeError(`unknown kind ${JSON.stringify(frame satisfies never)}`);
     }
@@ -105,7 +109,7 @@ export class FrameEncoder {
     return out.fill(0, headerBytes + 4 + message.length);
   }
 
-  #tensors(kind: number, id: number, microseconds: number, tensors: readonly Tensor[]): Buffer {
+  #tensors(kind: number, code: number, id: number, microseconds: number, tensors: readonly Tensor[]): Buffer {
     let length = headerBytes;
     const bodies: Body[] = [];
     for (const tensor of tensors) {
@@ -114,7 +118,7 @@ export class FrameEncoder {
       length += aligned(body.headBytes) + aligned(body.dataBytes);
     }
     const out = this.#take(length);
-    writeHeader(out, length, kind, 0, tensors.length, id, microseconds);
+    writeHeader(out, length, kind, code, tensors.length, id, microseconds);
     let at = headerBytes;
     for (let i = 0; i < bodies.length; i++) at = writeTensor(out, at, tensors[i]!, bodies[i]!);
     return out;
@@ -128,6 +132,11 @@ export class FrameEncoder {
     if (this.#scratch.length < length) this.#scratch = Buffer.allocUnsafeSlow(Math.min(scratchBytes, 2 * length));
     return this.#scratch.subarray(0, length);
   }
+}
+
+function flagsOf(step: StateStep | undefined): number {
+  if (step === undefined) return 0;
+  return stepFlag.present | (step.isStart ? stepFlag.start : 0) | (step.isEnd ? stepFlag.end : 0);
 }
 
 function aligned(bytes: number): number {
@@ -336,7 +345,7 @@ export function decodeFrame(bytes: Buffer): Frame {
       if (bytes[5] !== protocolVersion) throw new FrameError(`the other side speaks version ${bytes[5]}`);
       return { kind: 'hello', id };
     case kindCode.run:
-      return { kind: 'run', id, tensors: decodeTensors(bytes) };
+      return { kind: 'run', id, tensors: decodeTensors(bytes), ...(bytes[5] !== 0 && { step: decodeStep(bytes) }) };
     case kindCode.answer:
       return { kind: 'answer', id, tensors: decodeTensors(bytes), inferUs: bytes.readUInt32LE(12) };
     case kindCode.failure:
@@ -344,6 +353,15 @@ export function decodeFrame(bytes: Buffer): Frame {
     default:
       throw new FrameError(`no frame has kind ${bytes[4]}`);
   }
+}
+
+function decodeStep(bytes: Buffer): StateStep {
+  const flags = bytes[5]!;
+  return {
+    slot: bytes.readUInt32LE(12),
+    isStart: (flags & stepFlag.start) !== 0,
+    isEnd: (flags & stepFlag.end) !== 0,
+  };
 }
 
 function decodeFailureCode(code: number): FailureCode {

@@ -8,6 +8,8 @@ import type { RunAnswer } from './runner.ts';
 export interface SessionOptions {
   /** Threads inside one operator. */
   readonly threads: number;
+  /** In the order of preference. @default the processor */
+  readonly executionProviders?: readonly string[];
 }
 
 /** Name and dtype of a tensor as the runtime sees it; its shapes are not used, because it hides undeclared ranks. */
@@ -52,7 +54,16 @@ export class OrtSession {
    */
   static async load(modelPath: string, options: SessionOptions): Promise<OrtSession> {
     const runtime = ort();
-    const session = await runtime.InferenceSession.create(await readFile(modelPath), {
+    const { executionProviders = ['cpu'] } = options;
+    const available = runtime.listSupportedBackends().map(({ name }) => name);
+    for (const provider of executionProviders) {
+      if (available.includes(provider)) continue;
+      throw new Error(
+        `this build of ONNX Runtime has no execution provider "${provider}"; it has ${available.join(', ')} (runner.executionProviders)`,
+      );
+    }
+    const creating = runtime.InferenceSession.create(await readFile(modelPath), {
+      executionProviders,
       intraOpNumThreads: options.threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',
@@ -61,6 +72,14 @@ export class OrtSession {
       // Errors arrive as exceptions; on stderr they would repeat what a caller sent.
       logSeverityLevel: 4,
       extra: { session: { intra_op: { allow_spinning: '0' } } },
+    });
+    const session = await creating.catch((error: unknown) => {
+      if (executionProviders.every(provider => provider === 'cpu')) throw error;
+      // A provider that is known may lack its libraries or its device.
+      throw new Error(
+        `with the execution providers ${executionProviders.join(', ')} (runner.executionProviders): ${reasonOf(error)}`,
+        { cause: error },
+      );
     });
     return new OrtSession(session, runtime);
   }

@@ -2,11 +2,19 @@ import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Tensor } from '@holdfast/api';
 import { type Frame, FrameEncoder, FrameReader, type RunFrame } from './frames.ts';
-import type { RunAnswer } from './runner.ts';
+import type { RunAnswer, StateStep } from './runner.ts';
+import { UnknownSequence } from './sequence-states.ts';
+
+/** A step of a sequence, with the connection that its slot belongs to. */
+export interface ConnectionStep extends StateStep {
+  readonly connection: number;
+}
 
 /** What answers the frames: a loaded session, or a fake in tests. */
 export interface RunTarget {
-  run(inputs: readonly Tensor[]): Promise<RunAnswer>;
+  run(inputs: readonly Tensor[], step?: ConnectionStep): Promise<RunAnswer>;
+  /** Nothing of this connection will come any more. */
+  closed?(connection: number): void;
   /** The reason in an error, in words for the caller. */
   reasonOf(error: unknown): string;
 }
@@ -17,6 +25,7 @@ interface QueuedRun {
 }
 
 interface Connection {
+  readonly number: number;
   readonly socket: Socket;
   readonly encoder: FrameEncoder;
 }
@@ -31,6 +40,7 @@ export class RunServer implements AsyncDisposable {
   readonly #connections = new Set<Connection>();
   readonly #queue: QueuedRun[] = [];
   #isRunning = false;
+  #accepted = 0;
   #whenIdle: (() => void) | undefined;
 
   constructor(target: RunTarget) {
@@ -63,11 +73,14 @@ export class RunServer implements AsyncDisposable {
   }
 
   #accept(socket: Socket): void {
-    const connection: Connection = { socket, encoder: new FrameEncoder() };
+    const connection: Connection = { number: this.#accepted++, socket, encoder: new FrameEncoder() };
     const reader = new FrameReader(frame => this.#receive(connection, frame));
     this.#connections.add(connection);
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => this.#connections.delete(connection));
+    socket.on('close', () => {
+      this.#connections.delete(connection);
+      this.#target.closed?.(connection.number);
+    });
     socket.on('data', chunk => {
       try {
         reader.push(chunk);
@@ -94,7 +107,7 @@ export class RunServer implements AsyncDisposable {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       const { connection, frame } = next;
       if (connection.socket.destroyed) continue;
-      const answer = await this.#answer(frame);
+      const answer = await this.#answer(frame, connection);
       if (!connection.socket.destroyed) send(connection, answer);
       if (this.#queue.length < maxQueuedRuns / 2 && this.#whenIdle === undefined) connection.socket.resume();
     }
@@ -102,12 +115,13 @@ export class RunServer implements AsyncDisposable {
     this.#whenIdle?.();
   }
 
-  async #answer(frame: RunFrame): Promise<Frame> {
+  async #answer({ id, tensors, step }: RunFrame, { number: connection }: Connection): Promise<Frame> {
     try {
-      const { outputs, inferUs } = await this.#target.run(frame.tensors);
-      return { kind: 'answer', id: frame.id, tensors: outputs, inferUs };
+      const { outputs, inferUs } = await this.#target.run(tensors, step && { ...step, connection });
+      return { kind: 'answer', id, tensors: outputs, inferUs };
     } catch (error) {
-      return { kind: 'failure', id: frame.id, code: 'inference_failed', message: this.#target.reasonOf(error) };
+      if (error instanceof UnknownSequence) return { kind: 'failure', id, code: 'bad_request', message: error.message };
+      return { kind: 'failure', id, code: 'inference_failed', message: this.#target.reasonOf(error) };
     }
   }
 }

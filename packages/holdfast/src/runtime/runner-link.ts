@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { fault, type Tensor } from '@holdfast/api';
 import { defaultMaxFrameBytes, type Frame, FrameEncoder, FrameError, FrameReader } from './frames.ts';
-import type { RunAnswer, Runner, RunOptions } from './runner.ts';
+import type { RunAnswer, Runner, RunOptions, StateStep } from './runner.ts';
 
 export interface RunnerLinkOptions {
   /** Name for error sentences. */
@@ -36,6 +36,7 @@ export async function connectRunner(socketPath: string, options: RunnerLinkOptio
 
 interface PendingRun {
   readonly inputs: readonly Tensor[];
+  readonly step: StateStep | undefined;
   readonly resolve: (answer: RunAnswer) => void;
   readonly reject: (error: unknown) => void;
   /** When it was sent or, behind others on the wire, when the one before it was answered. */
@@ -95,8 +96,9 @@ class SocketRunner implements RunnerLink {
   run(inputs: readonly Tensor[], options?: RunOptions): Promise<RunAnswer> {
     if (this.#isClosing) return Promise.reject(this.#lost());
     const signal = options?.signal;
-    if (signal !== undefined) return this.#runUntil(signal, inputs);
-    return new Promise((resolve, reject) => this.#start(inputs, resolve, reject));
+    const step = options?.step;
+    if (signal !== undefined) return this.#runUntil(signal, inputs, step);
+    return new Promise((resolve, reject) => this.#start(inputs, step, resolve, reject));
   }
 
   /** Waits for the runs under way, bounded by the hang timeout, and closes the connection. */
@@ -115,17 +117,22 @@ class SocketRunner implements RunnerLink {
     return fault('runner_lost', this.#options.model);
   }
 
-  #start(inputs: readonly Tensor[], resolve: PendingRun['resolve'], reject: PendingRun['reject']): PendingRun {
-    const run: PendingRun = { inputs, resolve, reject, sinceMs: this.#clock(), id: 0, isAbandoned: false };
+  #start(
+    inputs: readonly Tensor[],
+    step: StateStep | undefined,
+    resolve: PendingRun['resolve'],
+    reject: PendingRun['reject'],
+  ): PendingRun {
+    const run: PendingRun = { inputs, step, resolve, reject, sinceMs: this.#clock(), id: 0, isAbandoned: false };
     if (this.#isConnected) this.#send(run);
     else this.#waiting.push(run);
     return run;
   }
 
-  async #runUntil(signal: AbortSignal, inputs: readonly Tensor[]): Promise<RunAnswer> {
+  async #runUntil(signal: AbortSignal, inputs: readonly Tensor[], step: StateStep | undefined): Promise<RunAnswer> {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<RunAnswer>();
-    const run = this.#start(inputs, resolve, reject);
+    const run = this.#start(inputs, step, resolve, reject);
     const abandon = (): void => {
       run.isAbandoned = true;
       reject(signal.reason);
@@ -145,7 +152,7 @@ class SocketRunner implements RunnerLink {
     this.#nextId = (this.#nextId + 1) >>> 0;
     let bytes: Buffer;
     try {
-      bytes = this.#encoder.encode({ kind: 'run', id: run.id, tensors: run.inputs });
+      bytes = this.#encoder.encode({ kind: 'run', id: run.id, tensors: run.inputs, step: run.step });
     } catch (error) {
       run.reject(error instanceof FrameError ? fault('bad_request', error.message) : error);
       return;

@@ -11,6 +11,30 @@ export interface RunAnswer {
 export interface RunOptions {
   /** Aborting gives the caller its promise back at once; a run under way goes on and its answer is dropped. */
   readonly signal?: AbortSignal;
+  /** The sequence of a stateful model that the run goes on with. */
+  readonly step?: StateStep | undefined;
+}
+
+/** Which state a run goes on from, and what becomes of it. */
+export interface StateStep {
+  /** Names the state; chosen by the gateway, 1 to 2^32 - 1. */
+  readonly slot: number;
+  /** From zeros, whatever was kept. */
+  readonly isStart: boolean;
+  /** Nothing is kept afterwards. */
+  readonly isEnd: boolean;
+}
+
+/** What a stateful model keeps between the runs of a sequence. */
+export interface SequenceTarget {
+  /** The output that is given back as the input, with the shape of its zeros where the model leaves it open. */
+  readonly states: readonly {
+    readonly output: string;
+    readonly input: string;
+    readonly shape?: readonly number[] | undefined;
+  }[];
+  /** A state that was not used for so long is forgotten. */
+  readonly idleMs: number;
 }
 
 /** One loaded model version, seen from the gateway. Inputs are borrowed for the call; outputs belong to the caller. */
@@ -38,4 +62,8 @@ export interface RunnerTarget {
   readonly memoryBytes?: number;
   /** Requests that it must answer before it serves. */
   readonly warmUp?: readonly WarmUpConfig[];
+  /** In the order of preference; the processor when absent. */
+  readonly executionProviders?: readonly string[];
+  /** Of a stateful model. */
+  readonly sequences?: SequenceTarget;
 }

@@ -5,7 +5,7 @@ import type { ServingClock } from './clock.ts';
 import type { ControlDoor } from './control-door.ts';
 import { type FakeModel, FakeRunner } from './fake-runner.ts';
 import { FakeSink } from './fake-sink.ts';
-import { type Gateway, startGateway } from './gateway.ts';
+import { type Gateway, type GatewayOptions, startGateway } from './gateway.ts';
 import { createPredictionIds } from './prediction-id.ts';
 import type { RoutedModel, RoutedVersion } from './routing.ts';
 
@@ -63,7 +63,7 @@ export class FakeGateway implements AsyncDisposable {
   #generation = 0;
 
   static async start(
-    limits: Partial<{ bodyBytes: number; requestTimeout: number; connections: number }> = {},
+    limits: Partial<GatewayOptions['limits']> = {},
     { hasGrpc = false, control }: { readonly hasGrpc?: boolean; readonly control?: ControlDoor } = {},
   ): Promise<FakeGateway> {
     const fake = new FakeGateway();

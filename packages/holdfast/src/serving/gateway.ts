@@ -1,7 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { champion, fault } from '@holdfast/api';
-import type { Config } from '../config/index.ts';
+import type { CallersConfig, Config } from '../config/index.ts';
 import { type Log, type MetricRegistry, prometheusContentType } from '../telemetry/index.ts';
+import { CallerGate } from './admission/caller-gate.ts';
 import { type ServingClock, systemClock } from './clock.ts';
 import type { ControlDoor, Question } from './control-door.ts';
 import { Feedback, matchFeedback, refuseFeedback } from './feedback/feedback.ts';
@@ -42,7 +43,9 @@ export interface GatewayOptions {
   readonly grpcPort?: number | undefined;
   /** Lets several gateways listen on the same ports. @default false */
   readonly isShared?: boolean;
-  readonly limits: Pick<Config['limits'], 'bodyBytes' | 'requestTimeout' | 'connections'>;
+  readonly limits: Pick<Config['limits'], 'bodyBytes' | 'requestTimeout' | 'connections'> & {
+    readonly callers?: CallersConfig | undefined;
+  };
   /** Asks control; without one, what needs it is answered for this gateway alone or not at all. */
   readonly control?: ControlDoor;
   /** Whether clients may load and unload models and change settings. @default false */
@@ -169,6 +172,7 @@ class HttpGateway implements Gateway {
       ids,
       log,
       bodyBytes: limits.bodyBytes,
+      callers: limits.callers && new CallerGate({ callers: limits.callers, clock, registry: options.metrics }),
       requestTimeoutMs: limits.requestTimeout,
     });
     this.#clock = clock;

@@ -52,12 +52,17 @@ export interface VersionMetrics {
   requests: number;
   rows: number;
   errors: number;
-  succeeded(rows: number, totalUs: number, run: RunResult | undefined): void;
+  /** @param run undefined for a request without rows; `remembered` for an answer of the response cache */
+  succeeded(rows: number, totalUs: number, run: RunResult | 'remembered' | undefined): void;
+  /** An answer that the response cache did not have. */
+  cacheMissed(totalUs: number): void;
   failed(code: FaultCode, totalUs: number): void;
   canceled(totalUs: number): void;
   executed(rows: number, times: RunTimes, nowMs: number): void;
   /** Mode auto of batching has learned this limit; undefined shows none. */
   limited(rows: number | undefined): void;
+  /** One instance of the version was occupied by a batch for so long. */
+  occupied(instance: number, ms: number): void;
   readonly statistics: StatisticsBook;
 }
 
@@ -73,6 +78,10 @@ function declareTriton(registry: MetricRegistry) {
     input: registry.counter('nv_inference_compute_input_duration_us', `Time to build the batch ${us}`),
     infer: registry.counter('nv_inference_compute_infer_duration_us', `Time in the model ${us}`),
     output: registry.counter('nv_inference_compute_output_duration_us', `Time to take the batch apart ${us}`),
+    cacheHits: registry.counter('nv_cache_num_hits_per_model', 'Requests answered by the response cache'),
+    cacheMisses: registry.counter('nv_cache_num_misses_per_model', 'Requests that the response cache had no answer to'),
+    cacheHit: registry.counter('nv_cache_hit_duration_per_model', 'Time of cache hits, in microseconds'),
+    cacheMiss: registry.counter('nv_cache_miss_duration_per_model', 'Time of cache misses, in microseconds'),
     pending: registry.gauge('nv_inference_pending_request_count', 'Requests that wait for a free runner'),
   };
 }
@@ -84,6 +93,11 @@ function declareOwn(registry: MetricRegistry) {
     infer: registry.histogram('holdfast_infer_duration_seconds', 'Time of a request in the model'),
     batch: registry.histogram('holdfast_batch_rows', 'Rows in one run of the model', batchBounds),
     batchLimit: registry.gauge('holdfast_batch_limit_rows', 'Rows in one run that batching in mode auto has learned'),
+    instanceRuns: registry.counter('holdfast_runner_batches_total', 'Batches that one runner process of a version ran'),
+    instanceBusy: registry.counter(
+      'holdfast_runner_busy_seconds_total',
+      'Time that one runner process of a version was occupied, in seconds',
+    ),
     refusals: registry.counter('holdfast_refusals_total', 'Requests answered with an error, by code'),
   };
 }
@@ -118,6 +132,10 @@ export class ServingMetrics {
     const input = triton.input.labels(labels);
     const infer = triton.infer.labels(labels);
     const output = triton.output.labels(labels);
+    const cacheHits = triton.cacheHits.labels(labels);
+    const cacheMisses = triton.cacheMisses.labels(labels);
+    const cacheHit = triton.cacheHit.labels(labels);
+    const cacheMiss = triton.cacheMiss.labels(labels);
     triton.pending.labels(labels);
     const failures = new Map<FailureReason, Cell>(
       failureReasons.map(reason => [reason, triton.failure.labels({ ...labels, reason })]),
@@ -126,7 +144,8 @@ export class ServingMetrics {
     const queueSeconds = this.#own.queue.labels(labels);
     const inferSeconds = this.#own.infer.labels(labels);
     const batchRows = this.#own.batch.labels(labels);
-    const { batchLimit } = this.#own;
+    const { batchLimit, instanceRuns, instanceBusy } = this.#own;
+    const instances = new Map<number, { readonly runs: Cell; readonly busy: Cell }>();
     let recent = new Histogram();
     const statistics = new StatisticsBook();
     const metrics: VersionMetrics = {
@@ -145,9 +164,14 @@ export class ServingMetrics {
         recent.record(totalUs);
         statistics.succeeded(rows, totalUs, run);
         success.add();
-        count.add(rows);
         request.add(Math.round(totalUs));
         requestSeconds.record(totalUs);
+        if (run === 'remembered') {
+          cacheHits.add();
+          cacheHit.add(Math.round(totalUs));
+          return;
+        }
+        count.add(rows);
         if (run === undefined) return;
         queue.add(Math.round(run.queueUs));
         input.add(Math.round(run.joinUs));
@@ -155,6 +179,11 @@ export class ServingMetrics {
         output.add(Math.round(run.splitUs));
         queueSeconds.record(run.queueUs);
         inferSeconds.record(run.inferUs);
+      },
+      cacheMissed(totalUs) {
+        cacheMisses.add();
+        cacheMiss.add(Math.round(totalUs));
+        statistics.cacheMissed(totalUs);
       },
       failed(code, totalUs) {
         metrics.requests++;
@@ -171,6 +200,16 @@ export class ServingMetrics {
         executions.add();
         statistics.executed(rows, times, nowMs);
         batchRows.record(rows * unit);
+      },
+      occupied(instance, ms) {
+        let cells = instances.get(instance);
+        if (cells === undefined) {
+          const own = { ...labels, instance };
+          cells = { runs: instanceRuns.labels(own), busy: instanceBusy.labels(own) };
+          instances.set(instance, cells);
+        }
+        cells.runs.add();
+        cells.busy.add(ms / 1000);
       },
       limited(limit) {
         if (limit === undefined) batchLimit.remove(labels);
@@ -193,8 +232,8 @@ export class ServingMetrics {
     if (users > 0) return;
     this.#users.delete(key);
     for (const family of Object.values(this.#counters)) family.remove(labels);
-    const { request, queue, infer, batch, batchLimit } = this.#own;
-    for (const family of [request, queue, infer, batch, batchLimit]) family.remove(labels);
+    const { request, queue, infer, batch, batchLimit, instanceRuns, instanceBusy } = this.#own;
+    for (const family of [request, queue, infer, batch, batchLimit, instanceRuns, instanceBusy]) family.remove(labels);
   }
 
   refused(code: FaultCode): void {

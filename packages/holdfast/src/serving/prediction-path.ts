@@ -1,5 +1,6 @@
-import { type FaultCode, faults, type Tensor } from '@holdfast/api';
+import { type FaultCode, fault, faults, isFault, type Tensor } from '@holdfast/api';
 import type { Log } from '../telemetry/index.ts';
+import type { AdmittedCaller, CallerGate } from './admission/caller-gate.ts';
 import type { RunResult } from './batching/batcher.ts';
 import type { ServingClock } from './clock.ts';
 import { type CallerHeaders, callerEventTime, callerKey, callerTags, callerTimeoutMs } from './http/request-headers.ts';
@@ -8,6 +9,7 @@ import type { PredictionIds } from './prediction-id.ts';
 import type { PredictionSink } from './prediction-sink.ts';
 import type { Decoded, PredictionCall, PredictProtocol } from './protocols/protocol.ts';
 import { asRefusal, Refusal } from './refusal.ts';
+import { ResponseCache } from './response-cache.ts';
 import type { Assignment } from './traffic/deployment-router.ts';
 import type { RequestFacts } from './traffic/request-facts.ts';
 import type { ServedVersion } from './traffic/served-version.ts';
@@ -22,12 +24,20 @@ export interface PredictionPathOptions {
   readonly ids: PredictionIds;
   readonly log: Log;
   readonly bodyBytes: number;
+  /** Holds callers to their allowances; undefined where all may do as they like. */
+  readonly callers?: CallerGate | undefined;
   /** Deadline of a request that names none, and the longest one it may name. */
   readonly requestTimeoutMs: number;
 }
 
 /** A caller's own deadline passes this much before ours at most: the request was on its way for a while. */
 const deadlineSkewMs = 50;
+
+/** What could only be refused is not even decoded. @throws Fault `overloaded` */
+function shedUnread({ served, router }: Assignment, caller: AdmittedCaller | undefined): void {
+  if (router !== undefined || served.cache !== undefined) return;
+  if (served.batcher.isFullFor(caller?.key ?? '')) throw fault('overloaded', 1000);
+}
 
 /** The client closed its connection: nobody is there to be told. */
 class ClientGone extends Error {
@@ -58,15 +68,19 @@ export class PredictionPath {
     selector: Selector,
   ): Promise<void> {
     let place: Place | undefined;
+    let caller: AdmittedCaller | undefined;
     try {
+      caller = this.#options.callers?.enter(call);
       const body = await call.readBody(this.#options.bodyBytes);
       place = { assigned: this.#assign(call, protocol, model, selector) };
       place.assigned.served.enter();
-      await this.#answer(call, protocol, place, body);
+      shedUnread(place.assigned, caller);
+      await this.#answer(call, protocol, place, body, caller);
     } catch (error) {
       this.#fail(call, protocol, place?.assigned, error);
     } finally {
       place?.assigned.served.leave();
+      if (caller !== undefined) this.#options.callers?.leave(caller);
     }
   }
 
@@ -97,6 +111,7 @@ export class PredictionPath {
     protocol: PredictProtocol<C, E, R, Call>,
     place: Place,
     body: Buffer,
+    caller: AdmittedCaller | undefined,
   ): Promise<void> {
     const { clock, ids, sink, requestTimeoutMs } = this.#options;
     const first = place.assigned.served;
@@ -113,18 +128,24 @@ export class PredictionPath {
     this.#settle(call, place, decoded.inputs);
     const { served, arm, shadows } = place.assigned;
     const { inputs, rows, batchKey } = served.gate.admit(decoded.inputs);
+    const mayRemember = served.cache !== undefined && served.sequences === undefined && rows > 0;
+    const cacheKey = !mayRemember ? undefined : ResponseCache.keyOf(inputs);
+    const remembered = cacheKey === undefined ? undefined : served.cache?.get(cacheKey);
     let run: RunResult | undefined;
     let outputs: readonly Tensor[];
     if (rows === 0) outputs = served.gate.emptyOutputs();
+    else if (remembered !== undefined) outputs = remembered;
     else {
-      run = await this.#run(call, served, decoded, { inputs, rows, batchKey, timeoutMs });
+      run = await this.#run(call, served, decoded, { inputs, rows, batchKey, timeoutMs, caller });
       outputs = run.outputs;
+      if (cacheKey !== undefined) served.cache?.set(cacheKey, outputs);
     }
     const predictionId = ids.next();
     const encoding = protocol.encode({ served, predictionId, outputs }, decoded.context);
     call.answer(encoding instanceof Promise ? await encoding : encoding, { predictionId, version: served.version });
     const latencyUs = (clock.monotonicMs() - call.startedMs) * 1000;
-    served.numbers.succeeded(rows, latencyUs, run);
+    served.numbers.succeeded(rows, latencyUs, remembered === undefined ? run : 'remembered');
+    if (cacheKey !== undefined && run !== undefined) served.numbers.cacheMissed(latencyUs);
     if (rows === 0) return;
     arm?.answered(outputs, rows, latencyUs);
     const { receivedMs } = call;
@@ -145,21 +166,25 @@ export class PredictionPath {
   #run<C>(
     call: Pick<PredictionCall<unknown, unknown>, 'startedMs' | 'transportTimeoutMs' | 'onGone'>,
     served: ServedVersion,
-    { timeout, priority }: Decoded<C>,
+    { timeout, priority, sequence: asked }: Decoded<C>,
     request: {
       readonly inputs: readonly Tensor[];
       readonly rows: number;
       readonly batchKey: string;
       readonly timeoutMs: number;
+      readonly caller: AdmittedCaller | undefined;
     },
   ): Promise<RunResult> {
-    const { inputs, rows, batchKey, timeoutMs } = request;
+    const { inputs, rows, batchKey, timeoutMs, caller } = request;
+    const sequence = served.sequences?.step(asked);
     const ticket = served.batcher.submit({
       inputs,
       rows,
       batchKey,
       priority,
       queueTimeoutMs: timeout?.ms,
+      caller,
+      sequence,
       deadlineMs: call.startedMs + timeoutMs,
       expired: () => new Refusal('deadline_exceeded', faults.deadline_exceeded.say(timeoutMs)),
     });
@@ -173,7 +198,12 @@ export class PredictionPath {
           : new ClientGone('the client closed the connection'),
       );
     });
-    return ticket.result;
+    if (sequence === undefined || asked === undefined) return ticket.result;
+    return ticket.result.catch((error: unknown) => {
+      const hasLostState = isFault(error) && (error.code === 'runner_lost' || error.code === 'bad_request');
+      if (hasLostState) served.sequences?.lost(asked, sequence);
+      throw error;
+    });
   }
 
   #fail<C, E, R, Call extends PredictionCall<E, R>>(

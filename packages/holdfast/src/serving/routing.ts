@@ -1,6 +1,7 @@
 import type { Condition, Signature, Sticky, VersionState } from '@holdfast/api';
 import type { BatchingConfig } from '../config/index.ts';
 import type { Answered, Asked } from './ask-control.ts';
+import type { ResponseCacheOptions } from './response-cache.ts';
 import type { VersionStatistics } from './statistics.ts';
 
 /** One version as the gateway sees it. */
@@ -13,6 +14,10 @@ export interface RoutedVersion {
   readonly sockets: readonly string[];
   readonly batching: BatchingConfig;
   readonly hangTimeoutMs: number;
+  /** Of a stateful model: when a sequence is over, and how many there may be. */
+  readonly sequences?: { readonly idleMs: number; readonly maximum: number } | undefined;
+  /** Remembers answers; undefined when it does not. */
+  readonly cache?: ResponseCacheOptions | undefined;
 }
 
 /** A version with a share of the requests that name none. */

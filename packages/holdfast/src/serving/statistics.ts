@@ -30,6 +30,9 @@ export interface VersionStatistics {
   readonly computeInput: StatisticDuration;
   readonly computeInfer: StatisticDuration;
   readonly computeOutput: StatisticDuration;
+  /** Answers of the response cache, and requests that it had none for. */
+  readonly cacheHit: StatisticDuration;
+  readonly cacheMiss: StatisticDuration;
   readonly batches: readonly BatchStatistics[];
 }
 
@@ -70,16 +73,26 @@ export class StatisticsBook {
   readonly #success = new Sum();
   readonly #fail = new Sum();
   readonly #queue = new Sum();
+  readonly #cacheHit = new Sum();
+  readonly #cacheMiss = new Sum();
   readonly #runs = new RunSums();
   readonly #batches = new Map<number, RunSums>();
 
-  /** @param run undefined for a request without rows, which no model ran */
-  succeeded(rows: number, totalUs: number, run: RunResult | undefined): void {
+  /** @param run undefined for a request without rows, which no model ran; `remembered` for one that the cache answered */
+  succeeded(rows: number, totalUs: number, run: RunResult | 'remembered' | undefined): void {
     this.#success.add(totalUs);
+    if (run === 'remembered') {
+      this.#cacheHit.add(totalUs);
+      return;
+    }
     this.#rows += rows;
     if (run === undefined) return;
     this.#queue.add(run.queueUs);
     this.#runs.add(run);
+  }
+
+  cacheMissed(totalUs: number): void {
+    this.#cacheMiss.add(totalUs);
   }
 
   failed(totalUs: number): void {
@@ -111,6 +124,8 @@ export class StatisticsBook {
       computeInput: this.#runs.input.total(),
       computeInfer: this.#runs.infer.total(),
       computeOutput: this.#runs.output.total(),
+      cacheHit: this.#cacheHit.total(),
+      cacheMiss: this.#cacheMiss.total(),
       batches: [...this.#batches]
         .toSorted(([a], [b]) => a - b)
         .map(([batchSize, { input, infer, output }]) => ({
@@ -168,6 +183,8 @@ export function sumOfStatistics(all: readonly VersionStatistics[]): VersionStati
             computeInput: plus(before.computeInput, one.computeInput),
             computeInfer: plus(before.computeInfer, one.computeInfer),
             computeOutput: plus(before.computeOutput, one.computeOutput),
+            cacheHit: plus(before.cacheHit, one.cacheHit),
+            cacheMiss: plus(before.cacheMiss, one.cacheMiss),
             batches: sumOfBatches([...before.batches, ...one.batches]),
           },
     );

@@ -57,11 +57,13 @@ function setUp(
     isBatchable: options.isBatchable ?? true,
     runners: {
       take: () => free.shift(),
+      has: () => true,
       giveBack: runner => void (gone.has(runner) || free.push(runner)),
     },
     clock,
     observer: {
       executed: (rows, requests) => void executed.push([rows, requests]),
+      occupied: () => {},
       limited: () => {},
       unsplittable: () => {},
     },

@@ -3,6 +3,7 @@ import type { BatchingConfig } from '../../config/index.ts';
 import type { Runner } from '../../runtime/index.ts';
 import type { ServingClock } from '../clock.ts';
 import type { Refusal } from '../refusal.ts';
+import type { SequenceStep } from '../sequences/sequence-book.ts';
 import { BatchLimit } from './batch-limit.ts';
 import { Deadlines, type Expiring } from './deadlines.ts';
 import { type QueueTerms, queueTermsOf } from './queue-terms.ts';
@@ -20,6 +21,8 @@ export interface RunRequest {
   readonly queueTimeoutMs?: number | undefined;
   /** Whose request it is, with the weight of its share of the queue. @default everyone's, of weight 1 */
   readonly caller?: { readonly key: string; readonly weight: number } | undefined;
+  /** Of a stateful model: its steps run alone, in order, and where their state is. */
+  readonly sequence?: SequenceStep | undefined;
   /** On the monotonic clock; afterwards the request fails with {@link RunRequest.expired}. */
   readonly deadlineMs: number;
   readonly expired: () => Refusal;
@@ -49,11 +52,15 @@ export interface Ticket {
 export interface FreeRunners {
   /** A free runner, if there is one; it must be given back. */
   take(): Runner | undefined;
+  /** Whether it still belongs to the version. */
+  has(runner: Runner): boolean;
   giveBack(runner: Runner): void;
 }
 
 export interface BatchObserver {
   executed(rows: number, requests: number, times: RunTimes): void;
+  /** A runner was occupied for so long by one batch. */
+  occupied(runner: Runner, ms: number): void;
   /** Mode auto has learned another limit; undefined in mode fixed. */
   limited(rows: number | undefined): void;
   /** The outputs of a shared run could not be told apart by row; requests run one at a time from now on. */
@@ -93,7 +100,7 @@ class Job implements Ticket, Expiring, Waiting {
     this.#owner = owner;
     this.request = request;
     this.rows = request.rows;
-    this.lane = request.batchKey;
+    this.lane = request.sequence === undefined ? request.batchKey : `sequence ${request.sequence.slot}`;
     const { key, weight } = request.caller ?? everyone;
     this.caller = key;
     this.weight = weight;
@@ -229,7 +236,7 @@ export class Batcher {
     const nowMs = this.#clock.monotonicMs();
     const leftMs = request.deadlineMs - nowMs;
     const { priority, queueTimeoutMs: timeoutMs } = request;
-    const terms = queueTermsOf(this.#batching, { priority, timeoutMs, leftMs });
+    const terms = this.#termsOf(request.sequence, { priority, timeoutMs, leftMs });
     const job = new Job(this, request, terms.level, nowMs);
     if (this.#line.requests > 0) this.#makeRoom(job, terms, leftMs);
     this.#line.add(job);
@@ -238,6 +245,12 @@ export class Batcher {
     if (this.#lastRunJobs === 1) this.wake();
     else this.#wakeAfterThisTurn();
     return job;
+  }
+
+  /** The steps of a sequence keep their order, so they are all of one priority, and none is delayed. */
+  #termsOf(sequence: SequenceStep | undefined, asked: Parameters<typeof queueTermsOf>[1]): QueueTerms {
+    if (sequence === undefined) return queueTermsOf(this.#batching, asked);
+    return { ...queueTermsOf(this.#batching, { ...asked, priority: undefined }), onTimeout: 'reject' };
   }
 
   /** @throws Fault `overloaded` */
@@ -298,17 +311,20 @@ export class Batcher {
 
   /** Starts runs while something waits and a runner is free. */
   wake(): void {
+    const unused: Runner[] = [];
     while (this.#line.requests > 0) {
       const runner = this.#runners.take();
-      if (runner === undefined) return;
-      const batch = this.#next();
+      if (runner === undefined) break;
+      const batch = this.#next(runner);
       if (batch === undefined) {
-        this.#runners.giveBack(runner);
-        return;
+        // Another one may have the state that a sequence needs.
+        unused.push(runner);
+        continue;
       }
       for (const job of batch.jobs) this.#leaves(job);
       void this.#occupy(runner, batch);
     }
+    for (const runner of unused) this.#runners.giveBack(runner);
   }
 
   #leaves(job: Job): void {
@@ -318,11 +334,12 @@ export class Batcher {
   }
 
   /** What to run next, if anything must not wait for company. */
-  #next(): Batch | undefined {
+  #next(runner: Runner): Batch | undefined {
     const nowMs = this.#clock.monotonicMs();
     this.#dropLate(nowMs);
     let firstMs = Number.POSITIVE_INFINITY;
     for (const lane of this.#line.lanes(nowMs, this.#batching.promoteAfterMs)) {
+      if (!this.#fits(lane, runner)) continue;
       const { batch, restMs } = this.#batchOf(lane, nowMs);
       if (batch !== undefined) return batch;
       firstMs = Math.min(firstMs, restMs);
@@ -332,6 +349,15 @@ export class Batcher {
     this.#delayTimer = setTimeout(() => this.wake(), Math.ceil(firstMs));
     this.#delayTimer.unref();
     return undefined;
+  }
+
+  /** A sequence runs where its state is; when that runner is gone, any other may say so. */
+  #fits(lane: Lane<Job>, runner: Runner): boolean {
+    const home = lane.jobs[0]!.request.sequence?.home;
+    if (home === undefined) return true;
+    if (home.runner !== undefined && !this.#runners.has(home.runner)) home.runner = undefined;
+    if (home.runner !== undefined && home.runner !== runner) return false;
+    return true;
   }
 
   /** Timers may be late; nothing that is late is run. */
@@ -344,6 +370,8 @@ export class Batcher {
   #batchOf(lane: Lane<Job>, nowMs: number): { readonly batch: Batch | undefined; readonly restMs: number } {
     const { maximumDelayMs, preferredRows } = this.#batching;
     const limit = this.#isBatchable ? this.#batchRows : 0;
+    const [first] = lane.jobs;
+    if (first?.request.sequence !== undefined) return { batch: { jobs: [first], wasFull: false }, restMs: 0 };
     const company = this.#line.companyOf(lane);
     let rows = 0;
     let count = 0;
@@ -367,9 +395,12 @@ export class Batcher {
     this.#running++;
     try {
       this.#lastRunJobs = jobs.length;
+      const home = jobs[0]?.request.sequence?.home;
+      if (home !== undefined) home.runner = runner;
       const startMs = this.#clock.monotonicMs();
       await this.#run(runner, jobs);
       this.#learn(jobs, startMs, wasFull);
+      this.#observer.occupied(runner, this.#clock.monotonicMs() - startMs);
     } finally {
       this.#running--;
       this.#runners.giveBack(runner);
@@ -408,10 +439,11 @@ export class Batcher {
               jobs.map(job => job.request.inputs),
               rows,
             );
-      const runRows = this.#paddedRows(rows);
+      const step = jobs[0]!.request.sequence;
+      const runRows = step === undefined ? this.#paddedRows(rows) : rows;
       const inputs = runRows === rows ? joined : padRows(joined, runRows);
       const sentMs = this.#clock.monotonicMs();
-      const { outputs, inferUs } = await runner.run(inputs);
+      const { outputs, inferUs } = await (step === undefined ? runner.run(inputs) : runner.run(inputs, { step }));
       const backMs = this.#clock.monotonicMs();
       const joinUs = (sentMs - startMs) * 1000;
       const times = { joinUs, inferUs, splitUs: Math.max(0, (backMs - sentMs) * 1000 - inferUs) };

@@ -26,9 +26,14 @@ function setUp(batching: Partial<BatchingConfig> = {}) {
   const batcher = new Batcher({
     batching: { maximumRows: 1, maximumDelayMs: 0, ...batching },
     isBatchable: true,
-    runners: { take: () => free.shift(), giveBack: given => void free.push(given) },
+    runners: { take: () => free.shift(), has: () => true, giveBack: given => void free.push(given) },
     clock,
-    observer: { executed: () => {}, limited: rows => void limits.push(rows), unsplittable: () => {} },
+    observer: {
+      executed: () => {},
+      occupied: () => {},
+      limited: rows => void limits.push(rows),
+      unsplittable: () => {},
+    },
   });
   const submit = (value: number, options: Partial<RunRequest> = {}): Ticket => {
     const ticket = batcher.submit({

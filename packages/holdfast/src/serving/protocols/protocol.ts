@@ -2,6 +2,7 @@ import type { Signature, Tensor } from '@holdfast/api';
 import type { Exchange, Reply } from '../http/exchange.ts';
 import type { CallerHeaders } from '../http/request-headers.ts';
 import type { Refusal } from '../refusal.ts';
+import type { SequenceParameters } from '../sequences/sequence-book.ts';
 import type { RequestFacts } from '../traffic/request-facts.ts';
 import type { ServedVersion } from '../traffic/served-version.ts';
 import type { Resolution, Selector } from '../traffic/traffic.ts';
@@ -31,6 +32,8 @@ export interface Decoded<Context> {
   readonly timeout: { readonly ms: number } | undefined;
   /** 1 is the most urgent; undefined leaves it to the model's default. */
   readonly priority: number | undefined;
+  /** The sequence that it belongs to, for a stateful model. */
+  readonly sequence?: SequenceParameters | undefined;
   /** What the encoder needs to know of the request. */
   readonly context: Context;
 }

@@ -32,6 +32,8 @@ const lastRetryMs = 2000;
 /** One socket: connected, or on the way to be. */
 interface Link {
   readonly socket: string;
+  /** 1 for the first of the version; reused after it is gone. */
+  readonly instance: number;
   runner: ConnectedRunner | undefined;
   isBusy: boolean;
   /** No longer wanted: closed as soon as it is idle. */
@@ -41,9 +43,10 @@ interface Link {
   timer: NodeJS.Timeout | undefined;
 }
 
-function newLink(socket: string): Link {
+function newLink(socket: string, instance: number): Link {
   return {
     socket,
+    instance,
     runner: undefined,
     isBusy: false,
     isRetired: false,
@@ -65,9 +68,14 @@ export class RunnerLinks implements FreeRunners {
 
   /** Opens links to the sockets that are new; settles when each is connected, was refused, or takes too long. */
   async open(sockets: readonly string[]): Promise<void> {
-    const added = sockets.filter(socket => !this.#links.has(socket)).map(newLink);
+    const added: Link[] = [];
+    for (const socket of sockets) {
+      if (this.#links.has(socket)) continue;
+      const link = newLink(socket, this.#freeInstance());
+      this.#links.set(socket, link);
+      added.push(link);
+    }
     if (added.length === 0) return;
-    for (const link of added) this.#links.set(link.socket, link);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>(resolve => {
       timer = setTimeout(resolve, openTimeoutMs);
@@ -103,6 +111,23 @@ export class RunnerLinks implements FreeRunners {
     }
     if (link.isRetired) await this.#dispose(link);
     else wake();
+  }
+
+  #freeInstance(): number {
+    const taken = new Set([...this.#links.values()].map(({ instance }) => instance));
+    let instance = 1;
+    while (taken.has(instance)) instance++;
+    return instance;
+  }
+
+  has(runner: Runner): boolean {
+    for (const link of this.#links.values()) if (link.runner === runner) return true;
+    return false;
+  }
+
+  /** The number of the instance that a lent runner is. */
+  instanceOf(runner: Runner): number | undefined {
+    return this.#lent.get(runner)?.instance;
   }
 
   take(): Runner | undefined {

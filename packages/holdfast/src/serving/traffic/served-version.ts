@@ -5,7 +5,9 @@ import { Batcher } from '../batching/batcher.ts';
 import type { ServingClock } from '../clock.ts';
 import type { ServingMetrics, VersionMetrics } from '../metrics.ts';
 import { Refusal } from '../refusal.ts';
+import { ResponseCache } from '../response-cache.ts';
 import type { RoutedVersion } from '../routing.ts';
+import { SequenceBook } from '../sequences/sequence-book.ts';
 import { type Connect, RunnerLinks } from './runner-links.ts';
 
 export interface ServedVersionOptions {
@@ -23,6 +25,10 @@ export class ServedVersion {
   readonly gate: ShapeGate;
   readonly batcher: Batcher;
   readonly numbers: VersionMetrics;
+  #cache: ResponseCache | undefined;
+  readonly #clock: ServingClock;
+  /** Undefined for a model without state. */
+  readonly sequences: SequenceBook | undefined;
   readonly #links: RunnerLinks;
   readonly #metrics: ServingMetrics;
   #routed: RoutedVersion;
@@ -35,6 +41,9 @@ export class ServedVersion {
     this.signature = routed.signature;
     this.#routed = routed;
     this.#metrics = metrics;
+    this.#clock = clock;
+    this.sequences = routed.sequences && new SequenceBook({ ...routed.sequences, model, clock });
+    this.#cache = routed.cache && new ResponseCache(routed.cache, clock);
     this.numbers = metrics.version(model, routed.version);
     this.gate = new ShapeGate(model, routed.signature);
     const wake = (): void => this.batcher.wake();
@@ -46,6 +55,7 @@ export class ServedVersion {
       clock,
       observer: {
         executed: (rows, _requests, times) => this.numbers.executed(rows, times, clock.wallMs()),
+        occupied: (runner, ms) => this.numbers.occupied(this.#links.instanceOf(runner) ?? 0, ms),
         limited: rows => this.numbers.limited(rows),
         unsplittable: () => log.warn({ model, version: routed.version }, 'batching.disabled'),
       },
@@ -54,6 +64,11 @@ export class ServedVersion {
 
   get state(): VersionState {
     return this.#routed.state;
+  }
+
+  /** Undefined when answers are not remembered. */
+  get cache(): ResponseCache | undefined {
+    return this.#cache;
   }
 
   get routed(): RoutedVersion {
@@ -89,7 +104,11 @@ export class ServedVersion {
 
   /** The next table comes into force with this turn. */
   take(next: RoutedVersion): void {
+    const { cache: before } = this.#routed;
     this.#routed = next;
+    if (next.cache?.bytes !== before?.bytes || next.cache?.maximumAgeMs !== before?.maximumAgeMs) {
+      this.#cache = next.cache && new ResponseCache(next.cache, this.#clock);
+    }
     this.batcher.batching = next.batching;
   }
 

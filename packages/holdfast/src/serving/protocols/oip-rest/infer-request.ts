@@ -3,6 +3,7 @@ import { elementCount, type Tensor, type TensorData } from '@holdfast/api';
 import { JsonCursor, JsonDepthError, JsonSyntaxError } from '../../json/json-cursor.ts';
 import { ElementError, readElements } from '../../json/tensor-elements.ts';
 import { badRequest, Refusal } from '../../refusal.ts';
+import type { SequenceParameters } from '../../sequences/sequence-book.ts';
 import { checkSize, isDatatype } from '../oip/datatypes.ts';
 import {
   booleanParameter,
@@ -45,6 +46,8 @@ export interface InferRequest {
   readonly queueTimeoutMs: number | undefined;
   /** The parameter `priority`: 1 is the most urgent; 0 and nothing mean the model's default. */
   readonly priority: number | undefined;
+  /** The parameters `sequence_id`, `sequence_start` and `sequence_end`. */
+  readonly sequence: SequenceParameters | undefined;
 }
 
 function absent(field: string): Refusal {

@@ -12,6 +12,7 @@ const extensions: readonly string[] = [
   'model_repository',
   'parameters',
   'schedule_policy',
+  'sequence',
   'statistics',
 ];
 

@@ -91,6 +91,7 @@ export function decodedFrom(request: InferRequest, model: string, signature: Sig
     id: request.id,
     timeout: ms === undefined ? undefined : { ms },
     priority: request.priority,
+    sequence: request.sequence,
     context: planResponse(request, model, signature),
   };
 }

@@ -54,5 +54,6 @@ export function readRawRequest(body: Buffer, model: string, { inputs }: Pick<Sig
     isBinaryOutput: true,
     queueTimeoutMs: undefined,
     priority: undefined,
+    sequence: undefined,
   };
 }

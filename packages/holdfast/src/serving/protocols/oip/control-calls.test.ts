@@ -128,6 +128,8 @@ test('numbers of several gateways are added up, batch sizes apart', () => {
       fail: { count: 3, ns: 15_000 },
       queue: { count: 3, ns: 3000 },
       computeInput: { count: 3, ns: 6000 },
+      cacheHit: { count: 0, ns: 0 },
+      cacheMiss: { count: 0, ns: 0 },
       computeInfer: { count: 3, ns: 9000 },
       computeOutput: { count: 3, ns: 12_000 },
       batches: [

@@ -77,8 +77,6 @@ function statistic({ count, ns }: StatisticDuration): { readonly count: number; 
   return { count, ns };
 }
 
-const none: StatisticDuration = { count: 0, ns: 0 };
-
 function describe(one: VersionStatistics): object {
   return {
     name: one.model,
@@ -93,8 +91,8 @@ function describe(one: VersionStatistics): object {
       compute_input: statistic(one.computeInput),
       compute_infer: statistic(one.computeInfer),
       compute_output: statistic(one.computeOutput),
-      cache_hit: none,
-      cache_miss: none,
+      cache_hit: statistic(one.cacheHit),
+      cache_miss: statistic(one.cacheMiss),
     },
     response_stats: {},
     batch_stats: one.batches.map(({ batchSize, computeInput, computeInfer, computeOutput }) => ({

@@ -1,5 +1,6 @@
 import type { JsonValue } from '../../json/json-cursor.ts';
 import { badRequest, Refusal } from '../../refusal.ts';
+import type { SequenceParameters } from '../../sequences/sequence-book.ts';
 
 /** Parameters of a request, an input or an output: strings, numbers and booleans by name. */
 export type RequestParameters = ReadonlyMap<string, string | number | bigint | boolean>;
@@ -56,16 +57,38 @@ export function booleanParameter(parameters: RequestParameters | undefined, name
   throw notA(name, 'boolean');
 }
 
+/** The parameters of the sequence extension; undefined without an id. @throws Refusal `bad_request` */
+function sequenceParameters(parameters: RequestParameters): SequenceParameters | undefined {
+  const id = parameters.get('sequence_id');
+  if (id === undefined) return undefined;
+  const isStart = booleanParameter(parameters, 'sequence_start') ?? false;
+  const isEnd = booleanParameter(parameters, 'sequence_end') ?? false;
+  if (typeof id === 'string') {
+    if (id.length > longestSequenceId) {
+      throw badRequest(`sequence_id has ${id.length} characters; at most ${longestSequenceId} are accepted.`);
+    }
+    return { id, isStart, isEnd };
+  }
+  wholeParameter(parameters, 'sequence_id');
+  // Numbers and exact integers of the same value are the same id.
+  return { id: typeof id === 'bigint' ? id : BigInt(Number(id)), isStart, isEnd };
+}
+
+/** Triton's own bound. */
+const longestSequenceId = 128;
+
 /** The parameters of the schedule policy extension: `timeout` in microseconds, and `priority`; 0 leaves the default. */
 export function queueTerms(parameters: RequestParameters | undefined): {
   readonly queueTimeoutMs: number | undefined;
   readonly priority: number | undefined;
+  readonly sequence: SequenceParameters | undefined;
 } {
-  if (parameters === undefined) return { queueTimeoutMs: undefined, priority: undefined };
+  if (parameters === undefined) return { queueTimeoutMs: undefined, priority: undefined, sequence: undefined };
   const timeoutUs = wholeParameter(parameters, 'timeout') ?? 0;
   const priority = wholeParameter(parameters, 'priority') ?? 0;
   return {
     queueTimeoutMs: timeoutUs === 0 ? undefined : timeoutUs / 1000,
     priority: priority === 0 ? undefined : priority,
+    sequence: sequenceParameters(parameters),
   };
 }
