@@ -89,6 +89,7 @@ test('server metadata lists only the extensions that are served, with and withou
         'model_repository',
         'parameters',
         'schedule_policy',
+        'sequence',
         'statistics',
       ],
     });
