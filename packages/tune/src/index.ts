@@ -1,3 +1,35 @@
+export {
+  type LowFidelityOptions,
+  type LowFidelityRanking,
+  rankByShortBudget,
+} from './architecture/low-fidelity.ts';
+export {
+  deepen,
+  type LayerWeights,
+  type Morphism,
+  transferWeights,
+  type WeightSource,
+  widen,
+} from './architecture/morphism.ts';
+export {
+  type Activation,
+  type ConvLayer,
+  costOf,
+  type DenseLayer,
+  type Layer,
+  type MeasureLatency,
+  type Network,
+  type NetworkCost,
+  type NetworkInput,
+  type Norm,
+} from './architecture/network.ts';
+export {
+  type BlockChoices,
+  type ConvChoices,
+  type NetworkChoices,
+  type NetworkSpace,
+  networkSpace,
+} from './architecture/network-space.ts';
 export { TuneFault, type TuneFaultCode, tuneFaults } from './fault.ts';
 export { type FanovaImportance, type FanovaOptions, fanova } from './importances/fanova.ts';
 export type {

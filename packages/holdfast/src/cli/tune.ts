@@ -1,9 +1,11 @@
 import { createStudySchema, type StudyDetail } from '@holdfast/api';
 import { localJobs } from '../jobs/index.ts';
+import { measureLatencyMs } from '../runtime/index.ts';
 import {
   defaultDefinitionFile,
   type LoadedDefinition,
   loadDefinition,
+  type MeasuredObjective,
   newWorkerId,
   runStudy,
   type Studies,
@@ -46,6 +48,12 @@ async function openStudy(studies: Studies, definition: LoadedDefinition, evolve:
   return opened;
 }
 
+function latencyOf({ latency, model }: LoadedDefinition): MeasuredObjective | undefined {
+  if (latency === undefined || model === undefined) return undefined;
+  const { objective, rows, runs } = latency;
+  return { objective, model, measure: path => measureLatencyMs(path, { rows, runs }) };
+}
+
 async function run(
   definition: LoadedDefinition,
   studies: Studies,
@@ -81,6 +89,7 @@ async function run(
       memoryBytes: definition.memoryBytes,
       retries: definition.retries,
       leaseMs: definition.lease,
+      latency: latencyOf(definition),
       directory: studyDirectory(parsed, name),
       backend: localJobs,
     },

@@ -39,6 +39,14 @@ const shape = {
     .string()
     .exactOptional()
     .describe('The model file that a trial leaves in its directory, for `holdfast tune register` and `deploy`.'),
+  latency: z
+    .strictObject({
+      objective: z.string().min(1).max(64).default('latency_ms').describe('The objective that it gives the value of.'),
+      rows: z.int().min(1).max(100_000).default(1).describe('Rows of a request.'),
+      runs: z.int().min(5).max(10_000).default(50).describe('Measured runs, of which the median counts.'),
+    })
+    .exactOptional()
+    .describe('Measures `model`, an ONNX file, on this machine after the command, as one of the objectives.'),
 };
 
 /** A definition file: the study, and the command that evaluates a configuration. */

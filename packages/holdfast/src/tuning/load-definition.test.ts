@@ -98,3 +98,11 @@ test('a missing file and broken YAML are named', async () => {
   await expect(loadDefinition(join(folder, 'none.yaml'))).rejects.toThrow(/none.yaml: there is no such file/);
   await expect(loadDefinition(file('a: [1', 'yaml'))).rejects.toThrow(/yaml: /);
 });
+
+test.each([
+  [{ latency: {}, objectives: { loss: 'minimize', latency_ms: 'minimize' } }, /needs `model`/],
+  [{ latency: { objective: 'ms' }, model: 'm.onnx' }, /objectives have no "ms"/],
+  [{ latency: {}, model: 'm.onnx', objectives: { latency_ms: 'minimize' } }, /one more that the command reports/],
+])('a latency objective that cannot be measured is refused: %j', async (definition, why) => {
+  await expect(loadDefinition(file(JSON.stringify({ ...whole, ...definition }), 'json'))).rejects.toThrow(why);
+});

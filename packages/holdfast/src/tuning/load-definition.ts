@@ -94,6 +94,24 @@ function checkPlaceholders(words: readonly string[], settings: StudySettings, pa
   );
 }
 
+function checkLatency({ latency, model, objectives }: Definition, path: string): void {
+  if (latency === undefined) return;
+  if (model === undefined)
+    throw fault(
+      'bad_configuration',
+      path,
+      'latency: needs `model`, the ONNX file that a trial leaves in its directory',
+    );
+  if (!Object.hasOwn(objectives, latency.objective))
+    throw fault('bad_configuration', path, `latency: objectives have no "${latency.objective}"`);
+  if (Object.keys(objectives).length === 1)
+    throw fault(
+      'bad_configuration',
+      path,
+      'latency: objectives need one more that the command reports, such as its loss',
+    );
+}
+
 /**
  * Reads a definition: YAML or JSON with a command, or a TypeScript or JavaScript module that exports a study with a
  * function.
@@ -105,6 +123,7 @@ export async function loadDefinition(file: string): Promise<LoadedDefinition> {
   if (!existsSync(path)) throw fault('bad_configuration', file, 'there is no such file');
   const isModule = /^\.[cm]?[jt]s$/.test(extname(path));
   const definition = isModule ? await loadModule(path) : await loadData(path);
+  checkLatency(definition, file);
   const { command } = definition;
   const words = typeof command === 'string' ? splitWords(command) : command;
   const settings = settingsOf(definition);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createStudySchema, type StudySettingsInput } from '@holdfast/api';
@@ -7,6 +7,7 @@ import { type FakeCommand, fakeJobs } from './fake-jobs.ts';
 import { openTuning } from './open-tuning.ts';
 import type { Studies } from './studies.ts';
 import { runStudy, type StudyRunEnd } from './study-run.ts';
+import type { MeasuredObjective } from './trial-run.ts';
 import { newWorkerId } from './worker-id.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-tuning-'));
@@ -22,7 +23,12 @@ interface Run {
 async function run(
   command: FakeCommand,
   settings: Partial<StudySettingsInput> = {},
-  plan: { readonly retries?: number; readonly stopAfterFailures?: number; readonly concurrency?: number } = {},
+  plan: {
+    readonly retries?: number;
+    readonly stopAfterFailures?: number;
+    readonly concurrency?: number;
+    readonly latency?: MeasuredObjective;
+  } = {},
 ): Promise<Run> {
   const { studies } = await openTuning(':memory:', Date.now);
   const whole = {
@@ -52,6 +58,7 @@ async function run(
       retries: plan.retries ?? 0,
       leaseMs: 60_000,
       directory: join(folder, String(runs++)),
+      latency: plan.latency,
       backend: fakeJobs(command),
     },
   });
@@ -163,4 +170,32 @@ test('several objectives are reported as vectors and end in a front', async () =
   const detail = await ran.studies.read('demo');
   // Both objectives want x small: one trial beats all others.
   expect(detail).toMatchObject({ summary: { best: null, frontSize: 1 }, best: [expect.any(Number)] });
+});
+
+const withLatency = {
+  objectives: [
+    { name: 'latency_ms', direction: 'minimize' },
+    { name: 'loss', direction: 'minimize' },
+  ],
+} satisfies Partial<StudySettingsInput>;
+
+test('latency is measured on the model file that the command leaves, beside what it reports', async () => {
+  const command: FakeCommand = async (spec, print) => {
+    writeFileSync(join(spec.environment['HOLDFAST_TRIAL_DIR'] ?? '', 'm.onnx'), '2.5');
+    await print('{"step": 1, "loss": 0.9}');
+    await print('{"loss": 0.4}');
+    return well;
+  };
+  const measure = async (path: string): Promise<number> => Number(readFileSync(path, 'utf8'));
+  const [trial] = await trialsOf(
+    await run(command, withLatency, { latency: { objective: 'latency_ms', model: 'm.onnx', measure } }),
+  );
+  expect(trial).toMatchObject({ state: 'complete', values: [2.5, 0.4] });
+});
+
+test('a command that leaves no model file to measure fails with the name of the file', async () => {
+  const measure = async (): Promise<number> => 1;
+  const latency = { objective: 'latency_ms', model: 'm.onnx', measure };
+  const [trial] = await trialsOf(await run(printing('{"loss": 0.4}'), withLatency, { latency }));
+  expect(trial).toMatchObject({ state: 'failed', reason: 'The command left no "m.onnx" in its directory to measure.' });
 });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AskAnswer, isFault, type PruneAnswer } from '@holdfast/api';
@@ -10,6 +11,15 @@ import type { StudyHandle, TrialOutcome } from './study-handle.ts';
 import { fillWords } from './words.ts';
 
 export type HeldTrial = Extract<AskAnswer, { kind: 'trial' }>;
+
+/** An objective that is measured on a file of the trial. */
+export interface MeasuredObjective {
+  readonly objective: string;
+  /** The file, relative to the trial's folder. */
+  readonly model: string;
+  /** @throws Fault with the reason when it cannot be measured */
+  measure(path: string): Promise<number>;
+}
 
 /** How the trials of a study are run. */
 export interface TrialPlan {
@@ -31,6 +41,8 @@ export interface TrialPlan {
   readonly directory: string;
   /** The same folder as the command sees it, when that is another machine. */
   readonly directoryThere?: string | undefined;
+  /** The objective that is measured on the model file in the trial's folder instead of being reported. */
+  readonly latency?: MeasuredObjective | undefined;
   readonly backend: JobBackend;
 }
 
@@ -138,7 +150,8 @@ export async function runTrial(
     if (ledger.error !== undefined) throw ledger.error;
     if (!ledger.isHeld) return { kind: 'not-held' };
     const cost = ledger.cost ?? (performance.now() - startedAt) / 1000;
-    const outcome = outcomeOf(ledger, end, errors, plan.objectives, cost);
+    const told = outcomeOf(ledger, end, errors, reportedOf(plan), cost);
+    const outcome = told.kind === 'complete' ? await withLatency(told, plan, folders.here) : told;
     const wasStopped = options.signal.aborted && outcome.kind === 'failed';
     if (wasStopped) {
       await study.release(number, claim);
@@ -165,6 +178,7 @@ async function runOnce(
 ): Promise<{ readonly ledger: TrialLedger; readonly end: JobEnd; readonly errors: string }> {
   const { number, claim } = trial;
   const ledger = new TrialLedger();
+  const reported = reportedOf(plan);
   let job: Job | undefined;
   const guard = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
     try {
@@ -192,6 +206,11 @@ async function runOnce(
       ledger.result = metric;
       return { kind: 'continue' };
     }
+    if (plan.latency !== undefined) {
+      // A step has no latency yet, so it says too little to be judged by.
+      ledger.lastStep = metric;
+      return { kind: 'continue' };
+    }
     const decision = await guard(() => study.report(number, claim, metric.step, metric.values));
     if (decision === undefined) return { kind: 'prune', because: 'The trial has ended.' };
     const notFinite = metric.values.find(value => !Number.isFinite(value));
@@ -211,9 +230,9 @@ async function runOnce(
     await keepAhead(folders.here, ledger.ahead);
     return { ledger, end: { kind: 'exited', code: 0 }, errors: '' };
   }
-  using address = options.reports.open(posted => take(readMetric(posted, plan.objectives)));
+  using address = options.reports.open(posted => take(readMetric(posted, reported)));
   const onLine = async (line: string): Promise<void> => {
-    if (plan.readsOutput) await take(readMetricLine(line, plan.objectives));
+    if (plan.readsOutput) await take(readMetricLine(line, reported));
   };
   const spec = {
     name: `${study.name}-${number}`,
@@ -244,6 +263,32 @@ async function runOnce(
   } finally {
     clearInterval(heartbeat);
     options.signal.removeEventListener('abort', stop);
+  }
+}
+
+/** The objectives that the command reports. */
+function reportedOf({ objectives, latency }: TrialPlan): readonly string[] {
+  return objectives.filter(name => name !== latency?.objective);
+}
+
+/** The outcome with the measured latency in its place; failed when the model cannot be measured. */
+async function withLatency(
+  told: Extract<TrialOutcome, { kind: 'complete' }>,
+  { latency, objectives }: TrialPlan,
+  folder: string,
+): Promise<TrialOutcome> {
+  if (latency === undefined) return told;
+  const { cost } = told;
+  const costs = cost === undefined ? {} : { cost };
+  const path = join(folder, latency.model);
+  if (!existsSync(path))
+    return { kind: 'failed', reason: `The command left no "${latency.model}" in its directory to measure.`, ...costs };
+  try {
+    const ms = await latency.measure(path);
+    return { ...told, values: told.values.toSpliced(objectives.indexOf(latency.objective), 0, ms) };
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return { kind: 'failed', reason: `The latency cannot be measured: ${error.message}`, ...costs };
   }
 }
 
