@@ -100,7 +100,7 @@ export const convertCommand: Command = {
     ['--name NAME', 'name of the graph inside the file'],
     ...sourceHelp,
     ['--float32', 'compute in float32 what the source computes in float64'],
-    ['--quantize MODE', 'int8-weights, int8-dynamic, or int8-static with --calibration'],
+    ['--quantize MODE', 'fp16, int8-weights, int8-dynamic, or int8-static with --calibration'],
     ['--calibration FILE', 'typical inputs for int8-static: .csv, or .jsonl with one inference request per line'],
     ['--optimize', "write the graph as ONNX Runtime's portable optimisations leave it"],
     ['--data FILE', 'inputs to measure the change of answers on (default: random ones); .csv or .jsonl'],

@@ -2,7 +2,14 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inspectModel, OnnxError } from '@holdfast/onnx';
 import { changeBetween, drawTensors, elementsOf, type NamedTensor, plainElements } from '@holdfast/onnx/convert';
-import { calibrate, quantizeDynamic, quantizeStatic, quantizeWeights, toFloat32 } from '@holdfast/onnx/quantize';
+import {
+  calibrate,
+  quantizeDynamic,
+  quantizeStatic,
+  quantizeWeights,
+  toFloat16,
+  toFloat32,
+} from '@holdfast/onnx/quantize';
 import { OrtSession } from '../runtime/index.ts';
 import type { ChangeRequest, ModelChange } from './conversion-messages.ts';
 import { type InputSpec, readExamples } from './example-data.ts';
@@ -51,6 +58,7 @@ export async function changeModel(
   if (request.float32 === true) await step('float32', toFloat32);
   if (request.quantize === 'int8-weights') await step('int8-weights', quantizeWeights);
   if (request.quantize === 'int8-dynamic') await step('int8-dynamic', quantizeDynamic);
+  if (request.quantize === 'fp16') await step('fp16', toFloat16);
   if (request.quantize === 'int8-static') {
     const typical = await examplesFor(model, request.calibration);
     await step('int8-static', async bytes =>

@@ -32,7 +32,7 @@ export interface ModelChange {
 }
 
 /** How a graph may be quantized. */
-export const quantizeModes = ['int8-weights', 'int8-dynamic', 'int8-static'] as const;
+export const quantizeModes = ['int8-weights', 'int8-dynamic', 'int8-static', 'fp16'] as const;
 export type QuantizeMode = (typeof quantizeModes)[number];
 
 /** What to do with a graph once it is checked, in this order. */

@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest';
 import { type NamedTensor, plainElements } from '../convert/verify/tensor.ts';
 import { buildModel, buildNode, buildTensor, buildValueInfo } from '../model/build.ts';
+import { dataType } from '../model/proto.ts';
 import { readModel } from '../model/read-model.ts';
 import { writeModel } from '../model/write-model.ts';
 import { testRuntime } from '../testing/run-model.ts';
-import { calibrate, quantizeDynamic, quantizeStatic, quantizeWeights, toFloat32 } from './index.ts';
+import { halfBits } from './half-bits.ts';
+import { calibrate, quantizeDynamic, quantizeStatic, quantizeWeights, toFloat16, toFloat32 } from './index.ts';
 import { roundedDown } from './single-precision.ts';
 
 /** Values in [-1, 1] that repeat nothing, the same in every run. */
@@ -106,3 +108,66 @@ test.each([0.1, -0.1, 1, 3.0000000001, -3.0000000001, 1e-50, -1e-50, 0])(
       expect(x <= threshold).toBe(x <= rounded);
   },
 );
+
+test.each([
+  ['a network', network('float'), floats([5, 16])],
+  ['a convolution', convolution, floats([2, 3, 6, 6])],
+])(
+  'float16 of %s halves the weights, keeps float32 at the door and changes answers by less than 0.5 %',
+  async (_, model, input) => {
+    const edited = toFloat16(model);
+    expect(await change(model, edited, input)).toBeLessThan(0.005);
+    const { graph } = readModel(edited);
+    expect(graph.initializers.every(tensor => tensor.dataType === dataType.float16)).toBe(true);
+    expect([...graph.inputs, ...graph.outputs].map(({ type }) => type?.kind === 'tensor' && type.elemType)).toEqual([
+      dataType.float,
+      dataType.float,
+    ]);
+  },
+);
+
+test('float16 leaves softmax and weights beyond its range in float32', async () => {
+  const model = writeModel(
+    buildModel({
+      nodes: [
+        buildNode('MatMul', ['x', 'w'], ['h']),
+        buildNode('Softmax', ['h'], ['p']),
+        buildNode('Mul', ['p', 'large'], ['y']),
+      ],
+      initializers: [buildTensor('w', 'float', [16, 8], wave(128, 0.7)), buildTensor('large', 'float', [1], [100_000])],
+      inputs: [buildValueInfo('x', 'float', ['batch', 16])],
+      outputs: [buildValueInfo('y', 'float', ['batch', 8])],
+    }),
+  );
+  const edited = toFloat16(model);
+  expect(await change(model, edited, floats([5, 16]))).toBeLessThan(0.005);
+  const { nodes } = readModel(edited).graph;
+  expect(nodes.find(node => node.opType === 'Softmax')?.inputs).toEqual(['h']);
+  expect(nodes.find(node => node.opType === 'Mul')?.inputs).toEqual(['p', 'large']);
+});
+
+test('float16 is refused for a model without weights', () => {
+  const model = writeModel(
+    buildModel({
+      nodes: [buildNode('Relu', ['x'], ['y'])],
+      inputs: [buildValueInfo('x', 'float', ['batch', 2])],
+      outputs: [buildValueInfo('y', 'float', ['batch', 2])],
+    }),
+  );
+  expect(() => toFloat16(model)).toThrow(/no float32 weights/);
+});
+
+test.each([
+  [1, 0x3c00],
+  [-2, 0xc000],
+  [65504, 0x7bff],
+  [65520, 0x7c00],
+  [2 ** -24, 0x0001],
+  [2 ** -25, 0x0000],
+  [1 + 2 ** -11, 0x3c00],
+  [1 + 3 * 2 ** -11, 0x3c02],
+  [2 ** -14 - 2 ** -25, 0x0400],
+  [Number.NEGATIVE_INFINITY, 0xfc00],
+])('%f has the float16 bits %i', (value, bits) => {
+  expect(halfBits(value)).toBe(bits);
+});
