@@ -2,11 +2,12 @@
  * Multi-fidelity on the look-up tables of real jobs: cost, in full evaluations, until a full evaluation within 1% of the
  * best loss has been found.
  *
- *   npm run bench -- tune-budgets [--samplers tpe,auto] [--tables ...] [--seeds 4] [--most 100]
+ *   npm run bench -- tune-budgets [--samplers tpe,auto,bohb] [--tables ...] [--seeds 4] [--most 100]
  */
 import {
   asha,
   auto,
+  bohbSampler,
   createStudy,
   hyperband,
   medianPruner,
@@ -18,7 +19,11 @@ import {
 } from '@holdfast/tune';
 import { loadProblems, option, type Problem, problemOf, quantile } from './tune-harness.ts';
 
-const samplers: Readonly<Record<string, () => Sampler>> = { tpe: () => tpe(), auto: () => auto() };
+const samplers: Readonly<Record<string, () => Sampler>> = {
+  tpe: () => tpe(),
+  auto: () => auto(),
+  bohb: () => bohbSampler(),
+};
 
 function prunersFor(min: number, max: number): Readonly<Record<string, () => Pruner>> {
   const rungs = { minSteps: min, maxSteps: max };
