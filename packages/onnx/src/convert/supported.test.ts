@@ -9,6 +9,9 @@ test('the README lists exactly what the converters know', () => {
 });
 
 test.each([
+  ['scikit-learn', 'scikit-learn'],
+  ['xgboost', 'XGBoost'],
+  ['lightgbm', 'LightGBM'],
   ['tflite', 'TensorFlow Lite'],
   ['keras', 'Keras 2 and 3'],
   ['tensorflow', 'TensorFlow, TensorFlow.js'],

@@ -1,0 +1,45 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { OnnxError } from '../onnx-error.ts';
+import { hasFixtures, readFixture } from '../testing/fixtures.ts';
+import { convert } from './convert.ts';
+
+const models = [
+  'sklearn/logreg_iris/model.pkl',
+  'sklearn/churn_ct_onehot_logreg/model.joblib',
+  'sklearn/dt_reg_diabetes/model.pkl',
+  'sklearn/tfidf_logreg_text/model.joblib',
+  'xgboost/leaves_gblinear/model.bst',
+  'xgboost/leaves_agaricus_binary/model.bst',
+  'xgboost/mlserver_mushroom_json/model.json',
+  'xgboost/reg_diabetes/model.ubj',
+  'lightgbm/mlserver_iris/model.txt',
+  'lightgbm/breast_cancer_dart/model.txt',
+  'onnx/go_example_multitype/example_multitype.onnx',
+  'onnx/skl2onnx_treecl3/treecl3.onnx',
+  'catboost/iris/model.cbm',
+];
+
+/** What became of a damaged file: `model`, `refused`, or the error that should not be. */
+async function outcomeOf(bytes: Uint8Array): Promise<string> {
+  try {
+    await convert(bytes);
+    return 'model';
+  } catch (error) {
+    return error instanceof OnnxError ? 'refused' : String(error instanceof Error ? error.stack : error);
+  }
+}
+
+test.skipIf(!hasFixtures).each(models)('%s with bytes flipped or cut off is a model or refused', async path => {
+  const original = readFixture(path);
+  const edit = fc.tuple(fc.nat(original.length - 1), fc.nat(255));
+  const cut = fc.option(fc.nat(original.length - 1), { freq: 4, nil: original.length });
+  await fc.assert(
+    fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 4 }), cut, async (edits, length) => {
+      const damaged = original.slice(0, length);
+      for (const [at, value] of edits) if (at < length) damaged[at] = value;
+      expect(await outcomeOf(damaged)).toMatch(/^(model|refused)$/);
+    }),
+    { numRuns: 60 },
+  );
+});
