@@ -108,3 +108,42 @@ test('with explicit control a model of the repository is served once a client lo
   expect((await ask(holdfast, '/v2/models/scale/infer', { inputs })).status).toBe(503);
   expect(await ask(holdfast, '/v2/repository/models/none/load', {})).toMatchObject({ status: 400 });
 });
+
+test('ensembles of config.pbtxt and of holdfast.yaml answer like models, and follow their parts', async () => {
+  using folder = temporaryFolder();
+  const root = join(folder.path, 'models');
+  for (const version of [1, 2]) put(root, `scale/${version}/model.onnx`, times(version));
+  put(
+    root,
+    'twice/config.pbtxt',
+    `platform: "ensemble" max_batch_size: 8
+     input { name: "IN" data_type: TYPE_FP32 dims: 3 } output { name: "OUT" data_type: TYPE_FP32 dims: 3 }
+     ensemble_scheduling { step [
+       { model_name: "scale" model_version: -1 input_map { key: "x" value: "IN" } output_map { key: "y" value: "MID" } },
+       { model_name: "scale" model_version: 1 input_map { key: "x" value: "MID" } output_map { key: "y" value: "OUT" } }
+     ] }`,
+  );
+  const yaml = `
+modelRepository: { folder: models, poll: 200ms }
+models: { scale: { versions: all } }
+ensembles:
+  chain:
+    steps:
+      - { model: scale, inputs: { x: raw }, outputs: { y: middle } }
+      - { model: scale, inputs: { x: middle }, outputs: { y: out } }
+  wrong:
+    steps: [{ model: scale, inputs: { z: raw } }]
+`;
+  put(folder.path, 'holdfast.yaml', yaml);
+  const args = ['--config', join(folder.path, 'holdfast.yaml'), '--data', join(folder.path, 'data')];
+  await using holdfast = await HoldfastProcess.up(args);
+  expect(holdfast.ready.problems).toEqual([
+    { model: 'wrong', why: 'The model was refused: step 1 (scale) has no input "z"; it has "x"' },
+  ]);
+  const triton = await ask(holdfast, '/v2/models/twice/infer', { inputs: [{ ...inputs[0], name: 'IN' }] });
+  expect(triton.body.outputs).toMatchObject([{ name: 'OUT', data: [2, 6, 4] }]);
+  const chain = async () => (await ask(holdfast, '/v1/models/chain:predict', { instances: [[1, 0, 1]] })).body;
+  expect(await chain()).toEqual({ predictions: [[4, 0, 4]] });
+  put(root, 'scale/5/model.onnx', times(5));
+  await eventually(async () => (JSON.stringify(await chain()).includes('25') ? true : undefined));
+});

@@ -2,6 +2,7 @@ export { ApiError, type CallOptions, HoldfastClient } from './client.ts';
 export * from './datatype.ts';
 export * from './deployment.ts';
 export { parseDurationMs } from './duration.ts';
+export { type Ensemble, type EnsembleStep, ensembleSchema, type StepCondition } from './ensemble.ts';
 export * from './events.ts';
 export { Fault, type FaultCode, fault, faults, isFault } from './fault.ts';
 export * from './models.ts';

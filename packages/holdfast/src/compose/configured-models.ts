@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { basename, extname } from 'node:path';
-import { type BaselineFormat, fault, type ModelName, parseModelName } from '@holdfast/api';
+import { type BaselineFormat, type Ensemble, fault, type ModelName, parseModelName } from '@holdfast/api';
 import type { Config, ModelConfig } from '../config/index.ts';
 import type { BlobStore } from '../registry/index.ts';
 import { type Publisher, storeSource } from '../rollout/index.ts';
@@ -39,6 +39,22 @@ export class ConfiguredModels {
       if (model.file === undefined) continue;
       try {
         await this.#registerOne(parseModelName(name), model, model.file, progress);
+      } catch (error) {
+        problems.push({ model: name, why: error instanceof Error ? error.message : String(error) });
+      }
+    }
+    return problems;
+  }
+
+  /** After all models: an ensemble is checked against what its models take and give. */
+  async registerEnsembles(
+    ensembles: readonly (readonly [name: string, ensemble: Ensemble])[],
+  ): Promise<readonly { readonly model: string; readonly why: string }[]> {
+    const problems: { model: string; why: string }[] = [];
+    for (const [name, ensemble] of ensembles) {
+      try {
+        const change = { actor: 'holdfast', reason: 'declared ensemble' };
+        await this.#publisher.publishEnsemble(parseModelName(name), ensemble, change);
       } catch (error) {
         problems.push({ model: name, why: error instanceof Error ? error.message : String(error) });
       }

@@ -102,9 +102,11 @@ async function startAlone({ config, workers, progress }: StartRequest): Promise<
     new ControlSide({ fleet: serving.fleet, publisher, blobs, gateways: () => serving.gateways(), repository }),
   );
   await serving.fleet.open();
+  const configured = new ConfiguredModels({ blobs, publisher });
   const problems = [
-    ...(await new ConfiguredModels({ blobs, publisher }).register(config, progress)),
+    ...(await configured.register(config, progress)),
     ...((await repository?.start({ registry, blobs, publisher, fleet: serving.fleet }, progress)) ?? []),
+    ...(await configured.registerEnsembles(Object.entries(config.ensembles))),
   ];
   await serving.fleet.answerWithoutModels();
   const gateways = await serving.gateways();

@@ -1,6 +1,7 @@
 import {
   aliasSchema,
   deploymentSchema,
+  ensembleSchema,
   modelNameSchema,
   rolloutDefaultsSchema,
   sourceChoiceSchema,
@@ -428,6 +429,10 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe('What holds for every model that does not say otherwise.'),
   models: z.record(modelNameSchema, modelConfigSchema).default({}),
+  ensembles: z
+    .record(modelNameSchema, ensembleSchema)
+    .default({})
+    .describe('Graphs of models that answer together, each served like a model. Registered at start when it is new.'),
 });
 /** The whole of `holdfast.yaml`, with every default filled in. */
 export type Config = z.output<typeof configSchema>;

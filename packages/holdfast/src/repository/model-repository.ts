@@ -1,11 +1,12 @@
 import { join } from 'node:path';
-import { champion, fault, type ModelName, parseModelName } from '@holdfast/api';
+import { champion, type Ensemble, fault, type ModelName, parseModelName } from '@holdfast/api';
 import type { Config, WarmUpConfig } from '../config/index.ts';
 import type { BlobStore, Registry } from '../registry/index.ts';
 import { type Fleet, type Publisher, storeSource } from '../rollout/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { mismatch } from './check-signature.ts';
 import { type FolderProblem, labelsOf, type ModelFolder, readRepository, versionSource } from './model-folder.ts';
+import type { ConfiguredStep, TritonConfig } from './triton-config.ts';
 
 type RunConfig = Config['defaults'];
 
@@ -24,7 +25,7 @@ export interface ModelRepositoryOptions {
 export interface RepositoryRooms {
   readonly registry: Pick<Registry, 'aliases' | 'history' | 'isHeld' | 'modelNames'>;
   readonly blobs: BlobStore;
-  readonly publisher: Pick<Publisher, 'publish' | 'isRegistered' | 'describe'>;
+  readonly publisher: Pick<Publisher, 'publish' | 'publishEnsemble' | 'isRegistered' | 'describe'>;
   readonly fleet: Pick<Fleet, 'announce' | 'load' | 'moveAlias' | 'unload'>;
 }
 
@@ -38,6 +39,24 @@ function withFile(name: string, request: WarmUpConfig, folder: string): WarmUpCo
     { ...one, ...(one.file !== undefined && { file: join(folder, name, 'warmup', one.file) }) },
   ]);
   return { ...request, inputs: Object.fromEntries(inputs) };
+}
+
+function orderOf({ config }: ModelFolder): number {
+  return config?.ensemble === undefined ? 0 : 1;
+}
+
+/** The declared steps with the declared order of inputs and outputs. @throws Fault `bad_model_name` */
+function ensembleOf(steps: readonly ConfiguredStep[], { inputs, outputs }: TritonConfig): Ensemble {
+  return {
+    ...(inputs.length > 0 && { inputs: inputs.map(({ name }) => name) }),
+    steps: steps.map(({ model, version, ...maps }) => ({
+      model: parseModelName(model),
+      version: version ?? champion,
+      inputs: Object.fromEntries(maps.inputs),
+      outputs: Object.fromEntries(maps.outputs),
+    })),
+    ...(outputs.length > 0 && { outputs: outputs.map(({ name }) => name) }),
+  };
 }
 
 /**
@@ -94,7 +113,8 @@ export class ModelRepository implements AsyncDisposable {
 
   /** The versions that the folder wants served. */
   keptOf(model: ModelName): readonly number[] {
-    return this.#served.get(model)?.versions ?? [];
+    const folder = this.#served.get(model);
+    return folder?.config?.ensemble === undefined ? (folder?.versions ?? []) : [];
   }
 
   /**
@@ -110,7 +130,8 @@ export class ModelRepository implements AsyncDisposable {
     const { folders, problems } = await this.#read();
     const found: { model: string; why: string }[] = problems.map(({ model, why }) => ({ model, why }));
     for (const problem of problems) this.#handled.set(problem.model, problem.fingerprint);
-    for (const folder of folders) {
+    // Ensembles last: they are checked against their models.
+    for (const folder of folders.toSorted((a, b) => orderOf(a) - orderOf(b))) {
       progress(`holdfast: taking ${folder.name} from the model repository\n`);
       const why = await this.#take(folder);
       if (why !== undefined) found.push({ model: folder.name, why });
@@ -130,6 +151,9 @@ export class ModelRepository implements AsyncDisposable {
     if (problem !== undefined) throw fault('load_failed', model, problem.why);
     const folder = folders.find(one => one.name === model);
     if (folder === undefined) return false;
+    // The models of an ensemble are loaded with it.
+    const parts = new Set(folder.config?.ensemble?.map(step => step.model));
+    for (const part of folders) if (parts.has(part.name)) await this.#inTurn(() => this.#sync(part));
     await this.#inTurn(() => this.#sync(folder));
     return true;
   }
@@ -173,7 +197,8 @@ export class ModelRepository implements AsyncDisposable {
     const { folders, problems } = await this.#read();
     if (folders.length + problems.length === 0 && this.#served.size > 0)
       throw fault('bad_configuration', this.#options.folder, 'the model repository is empty; what is served stays');
-    const settled = [...folders, ...problems].filter(one => this.#hasSettled(one));
+    const ordered = folders.toSorted((a, b) => orderOf(a) - orderOf(b));
+    const settled = [...ordered, ...problems].filter(one => this.#hasSettled(one));
     for (const one of settled) {
       if (this.#isClosed) return false;
       if ('why' in one) this.#refuse(one);
@@ -223,6 +248,15 @@ export class ModelRepository implements AsyncDisposable {
     if (rooms === undefined) return;
     const { name, config } = folder;
     for (const note of config?.notes ?? []) log.info({ model: name, note }, 'repository.field_ignored');
+    if (config?.ensemble !== undefined) {
+      await rooms.publisher.publishEnsemble(name, ensembleOf(config.ensemble, config), {
+        actor,
+        reason: 'model repository',
+      });
+      this.#served.set(name, folder);
+      if (await rooms.registry.isHeld(name)) await rooms.fleet.load(name);
+      return;
+    }
     for (const version of folder.versions) await this.#register(rooms, folder, version);
     const before = this.#served.get(name);
     this.#served.set(name, folder);

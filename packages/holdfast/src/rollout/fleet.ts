@@ -1,9 +1,18 @@
-import { type Alias, type AliasMove, champion, fault, type ModelName, type VersionState } from '@holdfast/api';
+import {
+  type Alias,
+  type AliasMove,
+  champion,
+  type Ensemble,
+  fault,
+  type ModelName,
+  type VersionState,
+} from '@holdfast/api';
 import type { ModelConfig } from '../config/index.ts';
 import type { AliasChange, BlobStore, Change, RegisteredVersion, Registry } from '../registry/index.ts';
 import type { RunnerTarget } from '../runtime/index.ts';
 import type { RoutedDeployment, RoutedModel, RoutedVersion, RoutingTable } from '../serving/index.ts';
 import type { Log } from '../telemetry/index.ts';
+import { readEnsemble } from './ensemble-definition.ts';
 import { versionsOf } from './routed-deployment.ts';
 import { withoutStates } from './without-states.ts';
 
@@ -43,6 +52,7 @@ interface Live {
   state: VersionState;
   reason: string | undefined;
   sockets: readonly string[];
+  ensemble?: Ensemble;
   /** What kept it from loading, to be told to whoever asked for it. */
   failure?: unknown;
 }
@@ -249,7 +259,7 @@ export class Fleet {
     const targets = Object.fromEntries(aliases.map(target => [target.alias, target.version]));
     const deployment = known ? this.#options.deploymentOf(model, targets) : undefined;
     const isHeld = known && (await registry.isHeld(model));
-    const kept = this.#options.keptOf?.(model) ?? [];
+    const kept = [...(this.#options.keptOf?.(model) ?? []), ...this.#pinnedByEnsembles(model)];
     const wanted = new Set(
       isHeld ? [] : [...Object.values(targets), ...(deployment ? versionsOf(deployment) : []), ...kept],
     );
@@ -259,7 +269,7 @@ export class Fleet {
     }
     await Promise.all(versions.filter(version => wanted.has(version.version)).map(version => this.#load(version)));
     const dropped = [...(this.#live.get(model) ?? [])].filter(
-      ([version, live]) => !wanted.has(version) && live.sockets.length > 0,
+      ([version, live]) => !wanted.has(version) && (live.sockets.length > 0 || live.ensemble !== undefined),
     );
     for (const [version] of dropped) this.#live.get(model)?.delete(version);
     if (!known) this.#live.delete(model);
@@ -271,6 +281,22 @@ export class Fleet {
         .catch((error: unknown) => log.error({ model, version, error }, 'rollout.stop_failed'));
     }
     this.#options.onChange(model);
+  }
+
+  /** Versions that ensembles name by number. */
+  #pinnedByEnsembles(model: ModelName): number[] {
+    const live = [...this.#live.values()].flatMap(versions => [...versions.values()]);
+    const steps = live.flatMap(({ ensemble }) => ensemble?.steps ?? []);
+    return steps.flatMap(step => (step.model === model && typeof step.version === 'number' ? step.version : []));
+  }
+
+  /** An ensemble has no runner: it is ready once the versions that it names by number are loaded. */
+  async #loadEnsemble({ model, version }: RegisteredVersion, ensemble: Ensemble): Promise<Live> {
+    const live = this.#set(model, version, { state: 'ready', reason: undefined, sockets: [], ensemble });
+    const pinned = new Set(ensemble.steps.flatMap(step => (typeof step.version === 'number' ? step.model : [])));
+    // In the turns of the parts, which never wait for an ensemble.
+    await Promise.all([...pinned].map(part => this.announce(part)));
+    return live;
   }
 
   /** Versions kept loaded though nobody is routed there: a rollback, or going back on one, is then only a flip. */
@@ -294,6 +320,8 @@ export class Fleet {
     const { runner, warmUp, sequences } = this.#options.configOf(version.model);
     this.#set(version.model, version.version, { state: 'loading', reason: undefined, sockets: [] });
     try {
+      const ensemble = await readEnsemble(this.#options.blobs, version);
+      if (ensemble !== undefined) return await this.#loadEnsemble(version, ensemble);
       const sockets = await this.#options.runners.start(
         {
           model: version.model,
@@ -345,7 +373,7 @@ export class Fleet {
   }
 
   #route(version: RegisteredVersion): RoutedVersion {
-    const { state, reason, sockets } = this.#live.get(version.model)?.get(version.version) ?? unloaded;
+    const { state, reason, sockets, ensemble } = this.#live.get(version.model)?.get(version.version) ?? unloaded;
     const { batching: configured, runner, cache, sequences } = this.#options.configOf(version.model);
     const batching = { ...configured, ...this.#batching.get(version.model) };
     return {
@@ -359,7 +387,10 @@ export class Fleet {
       ...(sequences !== undefined && {
         sequences: { idleMs: sequences.idleTimeout, maximum: sequences.maximum },
       }),
-      ...(cache.bytes > 0 && { cache: { bytes: cache.bytes, maximumAgeMs: cache.maximumAge } }),
+      // What an ensemble answers changes with its parts, so it is not remembered.
+      ...(cache.bytes > 0 &&
+        ensemble === undefined && { cache: { bytes: cache.bytes, maximumAgeMs: cache.maximumAge } }),
+      ...(ensemble && { ensemble }),
     };
   }
 }

@@ -5,6 +5,9 @@ import {
   champion,
   type createVersionSchema,
   type Digest,
+  type Ensemble,
+  type EnsembleStep,
+  fault,
   type ModelName,
   type ModelVersion,
   type Signature,
@@ -12,6 +15,8 @@ import {
 } from '@holdfast/api';
 import type { z } from 'zod';
 import { type BlobStore, type Change, type RegisteredVersion, type Registry, withMeaning } from '../registry/index.ts';
+import { ensembleProvenance, isEnsemble } from './ensemble-definition.ts';
+import { ensembleTensors } from './ensemble-signature.ts';
 import type { Fleet } from './fleet.ts';
 import { type ConvertSource, type CreateRequest, importSource, readConversion, sourceOf } from './model-source.ts';
 
@@ -107,6 +112,45 @@ export class Publisher {
     const { registry, blobs } = this.#options;
     const source = await sourceOf(blobs, request);
     return registry.findSame(model, source.digest, request.baseline?.artifact);
+  }
+
+  /**
+   * Registers an ensemble whose models are registered, and makes it the champion. The same definition again, or one
+   * that was taken back, changes nothing.
+   *
+   * @throws Fault `model_rejected` when its steps do not fit together, `model_not_found` and alike for its models
+   */
+  async publishEnsemble(model: ModelName, ensemble: Ensemble, change: Change): Promise<void> {
+    const { registry, blobs, fleet } = this.#options;
+    const { digest, bytes } = await blobs.put([Buffer.from(JSON.stringify(ensemble))]);
+    if ((await registry.findSame(model, digest, undefined)) !== undefined) return;
+    const signatures = new Map<EnsembleStep, Signature>();
+    for (const step of ensemble.steps) signatures.set(step, await this.#signatureOf(model, step));
+    const tensors = ensembleTensors(ensemble, step => signatures.get(step)!);
+    const { version } = await registry.createVersion(model, {
+      digest,
+      sourceDigest: digest,
+      bytes,
+      signature: withMeaning(tensors),
+      provenance: ensembleProvenance(ensemble),
+      baseline: undefined,
+    });
+    await fleet.moveAlias(model, champion, version, change);
+  }
+
+  async #signatureOf(ensemble: ModelName, { model, version }: EnsembleStep): Promise<Signature> {
+    const { registry } = this.#options;
+    if (model === ensemble) throw fault('model_rejected', 'an ensemble cannot be a step of itself');
+    let number = version;
+    if (typeof number !== 'number') {
+      await registry.versions(model);
+      const target = (await registry.aliases(model)).find(({ alias }) => alias === version);
+      if (target === undefined) throw fault('alias_not_found', model, number);
+      number = target.version;
+    }
+    const found = await registry.version(model, number);
+    if (isEnsemble(found)) throw fault('model_rejected', `"${model}" is an ensemble; name the models it is made of`);
+    return found.signature;
   }
 
   /** Whether this number is taken by a version of the same source. */

@@ -36,7 +36,7 @@ const deadlineSkewMs = 50;
 /** What could only be refused is not even decoded. @throws Fault `overloaded` */
 function shedUnread({ served, router }: Assignment, caller: AdmittedCaller | undefined): void {
   if (router !== undefined || served.cache !== undefined) return;
-  if (served.batcher.isFullFor(caller?.key ?? '')) throw fault('overloaded', 1000);
+  if (served.isFullFor(caller?.key ?? '')) throw fault('overloaded', 1000);
 }
 
 /** The client closed its connection: nobody is there to be told. */
@@ -155,7 +155,7 @@ export class PredictionPath {
       model: served.model,
       version: served.version,
       rows,
-      tags: arm === undefined ? tags : tags === undefined ? arm.tags : `${arm.tags},${tags}`,
+      tags: joinTags(arm?.tags, run?.parts === undefined ? undefined : `parts=${run.parts}`, tags),
       latencyUs,
     });
     if (shadows.length === 0 || run === undefined) return;
@@ -177,7 +177,7 @@ export class PredictionPath {
   ): Promise<RunResult> {
     const { inputs, rows, batchKey, timeoutMs, caller } = request;
     const sequence = served.sequences?.step(asked);
-    const ticket = served.batcher.submit({
+    const ticket = served.submit({
       inputs,
       rows,
       batchKey,
@@ -238,6 +238,10 @@ export class PredictionPath {
     served.numbers.failed(code, (this.#options.clock.monotonicMs() - startedMs) * 1000);
     this.#options.sink.failed({ model: served.model, version: served.version, receivedMs, eventMs, code });
   }
+}
+
+function joinTags(...tags: readonly (string | undefined)[]): string | undefined {
+  return tags.filter(tag => tag !== undefined).join(',') || undefined;
 }
 
 function callerEventTimeOrNone(headers: CallerHeaders): number | undefined {

@@ -1,4 +1,4 @@
-import type { Condition, Signature, Sticky, VersionState } from '@holdfast/api';
+import type { Condition, Ensemble, Signature, Sticky, VersionState } from '@holdfast/api';
 import type { BatchingConfig } from '../config/index.ts';
 import type { Answered, Asked } from './ask-control.ts';
 import type { ResponseCacheOptions } from './response-cache.ts';
@@ -18,6 +18,8 @@ export interface RoutedVersion {
   readonly sequences?: { readonly idleMs: number; readonly maximum: number } | undefined;
   /** Remembers answers; undefined when it does not. */
   readonly cache?: ResponseCacheOptions | undefined;
+  /** The models that answer in its place; a version with runners of its own has none. */
+  readonly ensemble?: Ensemble | undefined;
 }
 
 /** A version with a share of the requests that name none. */

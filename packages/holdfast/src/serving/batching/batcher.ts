@@ -36,6 +36,8 @@ export interface RunResult {
   readonly inferUs: number;
   /** The way to the runtime and back, and taking the batch apart. */
   readonly splitUs: number;
+  /** The versions that answered parts of it, `MODEL/VERSION` joined by `+`, of an ensemble. */
+  readonly parts?: string;
 }
 
 /** Where the time of one run went, in microseconds. */

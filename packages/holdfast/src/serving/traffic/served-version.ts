@@ -1,8 +1,9 @@
 import type { Signature, VersionState } from '@holdfast/api';
 import type { Log } from '../../telemetry/index.ts';
 import { ShapeGate } from '../admission/shape-gate.ts';
-import { Batcher } from '../batching/batcher.ts';
+import { Batcher, type RunRequest, type Ticket } from '../batching/batcher.ts';
 import type { ServingClock } from '../clock.ts';
+import { EnsembleRuns, type FindPart } from '../ensemble/ensemble-runs.ts';
 import type { ServingMetrics, VersionMetrics } from '../metrics.ts';
 import { Refusal } from '../refusal.ts';
 import { ResponseCache } from '../response-cache.ts';
@@ -15,6 +16,8 @@ export interface ServedVersionOptions {
   readonly metrics: ServingMetrics;
   readonly clock: ServingClock;
   readonly log: Log;
+  /** The version of another model that answers a part of an ensemble. */
+  readonly find: FindPart;
 }
 
 /** One routed version with all it needs to answer: gate, queue, links to its runners, numbers. */
@@ -23,7 +26,8 @@ export class ServedVersion {
   readonly version: number;
   readonly signature: Signature;
   readonly gate: ShapeGate;
-  readonly batcher: Batcher;
+  readonly #batcher: Batcher;
+  readonly #ensemble: EnsembleRuns | undefined;
   readonly numbers: VersionMetrics;
   #cache: ResponseCache | undefined;
   readonly #clock: ServingClock;
@@ -35,7 +39,7 @@ export class ServedVersion {
   #inFlight = 0;
   #idle: PromiseWithResolvers<void> | undefined;
 
-  constructor(model: string, routed: RoutedVersion, { connect, metrics, clock, log }: ServedVersionOptions) {
+  constructor(model: string, routed: RoutedVersion, { connect, metrics, clock, log, find }: ServedVersionOptions) {
     this.model = model;
     this.version = routed.version;
     this.signature = routed.signature;
@@ -46,9 +50,9 @@ export class ServedVersion {
     this.#cache = routed.cache && new ResponseCache(routed.cache, clock);
     this.numbers = metrics.version(model, routed.version);
     this.gate = new ShapeGate(model, routed.signature);
-    const wake = (): void => this.batcher.wake();
+    const wake = (): void => this.#batcher.wake();
     this.#links = new RunnerLinks({ connect, model, hangTimeoutMs: routed.hangTimeoutMs, wake, log });
-    this.batcher = new Batcher({
+    this.#batcher = new Batcher({
       batching: routed.batching,
       isBatchable: this.gate.isBatchable,
       runners: this.#links,
@@ -60,6 +64,28 @@ export class ServedVersion {
         unsplittable: () => log.warn({ model, version: routed.version }, 'batching.disabled'),
       },
     });
+    const { ensemble } = routed;
+    this.#ensemble =
+      ensemble &&
+      new EnsembleRuns({
+        model,
+        ensemble,
+        outputs: routed.signature.outputs.map(({ name }) => name),
+        hasRows: this.gate.isBatchable,
+        find,
+        clock,
+        executed: (rows, times) => this.numbers.executed(rows, times, clock.wallMs()),
+      });
+  }
+
+  /** Queues a request. @throws Fault `overloaded`, Refusal when a part of an ensemble is not ready */
+  submit(request: RunRequest): Ticket {
+    return (this.#ensemble ?? this.#batcher).submit(request);
+  }
+
+  /** Whether a caller's request would be refused by the queue; the parts of an ensemble have queues of their own. */
+  isFullFor(caller: string): boolean {
+    return this.#ensemble === undefined && this.#batcher.isFullFor(caller);
   }
 
   get state(): VersionState {
@@ -109,7 +135,7 @@ export class ServedVersion {
     if (next.cache?.bytes !== before?.bytes || next.cache?.maximumAgeMs !== before?.maximumAgeMs) {
       this.#cache = next.cache && new ResponseCache(next.cache, this.#clock);
     }
-    this.batcher.batching = next.batching;
+    this.#batcher.batching = next.batching;
   }
 
   /** The next table is in force. */
@@ -119,12 +145,12 @@ export class ServedVersion {
 
   /** After the last request left: gives back links and numbers. */
   async close(): Promise<void> {
-    this.batcher.close(() => new Refusal('draining', 'the version was removed', { retryAfterSeconds: 1 }));
+    this.#batcher.close(() => new Refusal('draining', 'the version was removed', { retryAfterSeconds: 1 }));
     await this.#links.keepOnly([]);
     this.#metrics.remove(this.model, this.version);
   }
 
   publishPending(): void {
-    this.#metrics.pending(this.model, this.version, this.batcher.pending);
+    this.#metrics.pending(this.model, this.version, (this.#ensemble ?? this.#batcher).pending);
   }
 }

@@ -90,7 +90,7 @@ export class ShadowCopies {
     const record = { model: served.model, version: served.version, receivedMs: request.receivedMs };
     try {
       const { inputs, rows, batchKey } = served.gate.admit(request.inputs);
-      const ticket = served.batcher.submit({
+      const ticket = served.submit({
         inputs,
         rows,
         batchKey,

@@ -32,7 +32,7 @@ export interface ServedModel {
   readonly roles: ReadonlyMap<string, number>;
 }
 
-export interface TrafficOptions extends ServedVersionOptions {
+export interface TrafficOptions extends Omit<ServedVersionOptions, 'find'> {
   readonly registry: MetricRegistry;
   /** Uniform in [0, 1), for requests without a key. @default Math.random */
   readonly random?: () => number;
@@ -163,11 +163,19 @@ export class Traffic {
     };
   }
 
+  #open(model: string, routed: RoutedVersion): ServedVersion {
+    const find = (part: string, version: number | string): ServedVersion | undefined => {
+      const resolution = this.resolve(part, parseSelector(String(version)));
+      return resolution.kind === 'ready' ? resolution.served : undefined;
+    };
+    return new ServedVersion(model, routed, { ...this.#options, find });
+  }
+
   #next(model: RoutedModel, kept: { served: ServedVersion; routed: RoutedVersion }[]): ServedModel {
     const current = this.#models.get(model.name);
     const versions = new Map<number, ServedVersion>();
     for (const routed of model.versions.toSorted((a, b) => b.version - a.version)) {
-      const served = current?.versions.get(routed.version) ?? new ServedVersion(model.name, routed, this.#options);
+      const served = current?.versions.get(routed.version) ?? this.#open(model.name, routed);
       versions.set(routed.version, served);
       kept.push({ served, routed });
     }
