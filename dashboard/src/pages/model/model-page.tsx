@@ -16,6 +16,7 @@ import { ModelHead } from './model-head.tsx';
 import { PerformanceChart } from './performance-chart.tsx';
 import { PredictionsSection } from './predictions-section.tsx';
 import { RangeBar } from './range-bar.tsx';
+import { RolloutSection } from './rollout-section.tsx';
 import { TrafficCharts } from './traffic-charts.tsx';
 import { VersionsSection } from './versions-section.tsx';
 
@@ -158,6 +159,7 @@ export function ModelPage({ name }: { readonly name: string }) {
       <ModelHead name={name} summary={summary} />
       {detail.error !== undefined && <ErrorNote sentence={detail.error} onRetry={detail.reload} />}
       {value === undefined && detail.error === undefined && <Skeleton height="40rem" />}
+      {value !== undefined && <RolloutSection name={name} onChanged={detail.reload} />}
       {value !== undefined && value.span === null && (
         <div class="card">
           <Empty title={m.noTrafficYet}>

@@ -73,7 +73,7 @@ export async function startLeadingPart(options: LeadingPartOptions): Promise<Lea
   await using stack = new AsyncDisposableStack();
   const { fleet, pool } = serving;
   const bus = new EventBus();
-  const watch = stack.use(startWatch({ config, directory, log, bus, cluster: options.cluster }));
+  const watch = stack.use(startWatch({ config, directory, log, bus, cluster: options.cluster, rollouts }));
   await watch.ready;
   const watchReader = openReader<MonitoringTables & PredlogTables>(directory.watchDatabase);
   stack.defer(() => watchReader.destroy());
@@ -150,6 +150,7 @@ export async function startLeadingPart(options: LeadingPartOptions): Promise<Lea
   await tellWatcher();
   const pulse = setInterval(() => {
     room.pulse(Date.now()).catch(failed('control.pulse_failed'));
+    watch.askArms(rollouts.questions());
     rollouts.tick().catch(failed('control.rollout_failed'));
   }, pulseMs);
   stack.defer(() => clearInterval(pulse));

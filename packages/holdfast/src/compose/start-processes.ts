@@ -1,4 +1,5 @@
 import type { Config } from '../config/index.ts';
+import type { Rollouts } from '../rollout/index.ts';
 import type { ControlDoor, GatewayReport } from '../serving/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { DataDirectory } from './data-directory.ts';
@@ -56,9 +57,13 @@ export function startGateways(request: GatewaysRequest): Promise<Gateways> {
 
 /** Starts the watcher process; `ready` resolves when its database can be read. */
 export function startWatch(
-  request: ProcessOptions & { readonly bus: EventBus; readonly cluster: WatchCluster | undefined },
+  request: ProcessOptions & {
+    readonly bus: EventBus;
+    readonly cluster: WatchCluster | undefined;
+    readonly rollouts: Rollouts;
+  },
 ): Watch {
-  const { config, directory, log, bus, cluster } = request;
+  const { config, directory, log, bus, cluster, rollouts } = request;
   return new Watch({
     cluster,
     settings: {
@@ -76,5 +81,6 @@ export function startWatch(
     },
     log,
     onEvent: event => bus.emit(event),
+    onArms: (question, compared) => rollouts.takeLabels(question, compared),
   });
 }

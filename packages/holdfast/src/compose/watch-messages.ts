@@ -1,5 +1,6 @@
 import type { LiveEvent, Signature } from '@holdfast/api';
 import type { MonitorsConfig } from '../config/index.ts';
+import type { ArmsQuery, ComparedArms } from '../monitoring/index.ts';
 
 /** One version to watch, as control tells the watcher process; the baseline's profile is read from its artifact. */
 export interface WatchedVersion {
@@ -10,8 +11,15 @@ export interface WatchedVersion {
   readonly baselinePath: string | undefined;
 }
 
+/** A step of a rollout whose ground truth control wants to know, again and again. */
+export interface ArmsQuestion extends ArmsQuery {
+  /** Given back with the answer. */
+  readonly stage: number;
+}
+
 /** Control to watcher. */
 export type ToWatcher =
+  | { readonly kind: 'arms'; readonly questions: readonly ArmsQuestion[] }
   | { readonly kind: 'models'; readonly models: readonly WatchedVersion[] }
   /** The other machines, whose logs are watched too. */
   | { readonly kind: 'members'; readonly members: readonly { readonly ordinal: number; readonly address: string }[] }
@@ -24,4 +32,5 @@ export type FromWatcher =
   | { readonly kind: 'watching' }
   /** A copy of everything derived is in the shared store; segments are let go of once it is published. */
   | { readonly kind: 'copied'; readonly key: string }
+  | { readonly kind: 'arms'; readonly question: ArmsQuestion; readonly compared: ComparedArms }
   | { readonly kind: 'event'; readonly event: Extract<LiveEvent, { kind: 'window' }> };

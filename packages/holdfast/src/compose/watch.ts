@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import type { LiveEvent, ProcessStatus } from '@holdfast/api';
 import { z } from 'zod';
+import type { ComparedArms } from '../monitoring/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { SupervisedChild } from './supervised-child.ts';
-import type { FromWatcher, ToWatcher, WatchedVersion } from './watch-messages.ts';
+import type { ArmsQuestion, FromWatcher, ToWatcher, WatchedVersion } from './watch-messages.ts';
 import type { WatcherSettings } from './watcher-settings.ts';
 
 /** What the watcher of a leader needs beside the log of its own machine. */
@@ -24,6 +25,7 @@ export interface WatchOptions {
   readonly settings: WatcherSettings;
   readonly log: Log;
   readonly onEvent: (event: Extract<LiveEvent, { kind: 'window' }>) => void;
+  readonly onArms: (question: ArmsQuestion, compared: ComparedArms) => void;
 }
 
 function membersOf(cluster: WatchCluster): Extract<ToWatcher, { kind: 'members' }> {
@@ -31,7 +33,7 @@ function membersOf(cluster: WatchCluster): Extract<ToWatcher, { kind: 'members' 
 }
 
 function isFromWatcher(message: unknown): message is FromWatcher {
-  return z.object({ kind: z.enum(['watching', 'event', 'copied']) }).safeParse(message).success;
+  return z.object({ kind: z.enum(['watching', 'event', 'arms', 'copied']) }).safeParse(message).success;
 }
 
 /** Control's side of the watcher process. */
@@ -64,6 +66,7 @@ export class Watch implements AsyncDisposable {
         if (!isFromWatcher(message)) return;
         if (message.kind === 'event') options.onEvent(message.event);
         else if (message.kind === 'copied') this.#publish(message.key);
+        else if (message.kind === 'arms') options.onArms(message.question, message.compared);
         else {
           this.#child.markHealthy();
           ready.resolve();
@@ -87,6 +90,12 @@ export class Watch implements AsyncDisposable {
       },
       (error: unknown) => log.warn({ error, key }, 'cluster.copy_not_published'),
     );
+  }
+
+  /** The steps whose ground truth is wanted now; each is answered every few seconds while it is asked for. */
+  askArms(questions: readonly ArmsQuestion[]): void {
+    const message: ToWatcher = { kind: 'arms', questions };
+    this.#child.send(message);
   }
 
   /** Replaces the versions to watch. */

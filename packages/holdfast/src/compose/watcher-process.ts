@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import {
+  compareArms,
   type MonitoredModel,
   type MonitoringTables,
   monitoringMigrations,
@@ -10,7 +11,7 @@ import { followLog, openHistory, type PredlogTables, predlogMigrations } from '.
 import { openDatabase } from '../storage/index.ts';
 import { childSettings, endWith, tellControl } from './child-entry.ts';
 import { processLog } from './process-log.ts';
-import type { FromWatcher, ToWatcher, WatchedVersion } from './watch-messages.ts';
+import type { ArmsQuestion, FromWatcher, ToWatcher, WatchedVersion } from './watch-messages.ts';
 import type { WatcherCluster } from './watcher-cluster.ts';
 import { watcherSettingsSchema } from './watcher-settings.ts';
 
@@ -33,8 +34,10 @@ async function monitored(version: WatchedVersion): Promise<MonitoredModel> {
 }
 
 const firstModels = Promise.withResolvers<void>();
+let questions: readonly ArmsQuestion[] = [];
 process.on('message', (message: ToWatcher) => {
   cluster?.hear(message);
+  if (message.kind === 'arms') questions = message.questions;
   if (message.kind !== 'models') return;
   // In the order in which control said them, although profiles take time to read.
   telling = telling.then(async () => {
@@ -75,6 +78,28 @@ if (cluster !== undefined) {
   lifetime.use(cluster);
   cluster.mirror(settings, isSealed, log);
 }
+
+/** Comparing takes at most about a tenth of the watcher's time, however much ground truth there is. */
+const restMs = 2000;
+const costFactor = 10;
+async function answerArms(): Promise<void> {
+  const startedMs = clock();
+  for (const question of questions) {
+    const signatureOf = (version: number) =>
+      models.find(one => one.name === question.model && one.version === version)?.signature;
+    const compared = await compareArms(query => history.scoredWindow(query), question, signatureOf);
+    if (compared !== undefined) tell({ kind: 'arms', question, compared });
+  }
+  comparing = setTimeout(compareAgain, Math.max(restMs, costFactor * (clock() - startedMs)));
+}
+function compareAgain(): void {
+  answerArms().catch((error: unknown) => {
+    log.error({ error }, 'watcher.arms_not_compared');
+    comparing = setTimeout(compareAgain, restMs);
+  });
+}
+let comparing = setTimeout(compareAgain, restMs);
+lifetime.defer(() => clearTimeout(comparing));
 lifetime.use(
   await startWatcher({
     db,

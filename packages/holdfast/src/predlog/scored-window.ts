@@ -16,6 +16,8 @@ export interface ScoredWindow {
   readonly columns: ReadonlyMap<string, Float64Array | readonly string[]>;
   /** Ground truth of the labelled predictions, as it was sent. */
   readonly truth: readonly string[];
+  /** Ids of the labelled predictions. */
+  readonly ids: readonly string[];
 }
 
 export interface ScoredWindowQuery {
@@ -27,6 +29,14 @@ export interface ScoredWindowQuery {
   readonly toMs: number;
   /** Names of columns; an output goes before an input of the same name. */
   readonly columns: readonly string[];
+  /** Only what was dealt under this release, and received since then. */
+  readonly arm?: { readonly release: string; readonly receivedFromMs: number };
+}
+
+/** The condition that selects the rows of an arm by what the gateway tagged them with. */
+function armCondition({ release, receivedFromMs }: NonNullable<ScoredWindowQuery['arm']>): string {
+  const tags = `^role=(champion|challenger|shadow),release=${release.replace(/[^\w-]/g, '')}(,|$)`;
+  return ` and received_ms >= ${receivedFromMs} and regexp_matches(coalesce(tags, ''), ${literal(tags)})`;
 }
 
 export interface WindowParts {
@@ -67,7 +77,11 @@ async function layoutsOf(parts: WindowParts, query: ScoredWindowQuery): Promise<
   }
   const schemas = new Map((await parts.catalog.schemas(model)).map(schema => [schema.id, schema.text]));
   const files = (await parts.catalog.files({ kind: 'predictions', model })).filter(
-    file => file.version === version && file.max_event_ms >= fromMs && file.min_event_ms < toMs,
+    file =>
+      file.version === version &&
+      file.max_event_ms >= fromMs &&
+      file.min_event_ms < toMs &&
+      file.max_received_ms >= (query.arm?.receivedFromMs ?? Number.NEGATIVE_INFINITY),
   );
   for (const [schemaId, group] of Map.groupBy(files, file => file.schema_id)) {
     const text = schemas.get(schemaId ?? -1);
@@ -91,7 +105,8 @@ async function truthSource(parts: WindowParts, { model, version, fromMs, toMs }:
 /** Reads a window; cost grows with the rows of the files that overlap it, not with the history. */
 export async function readScoredWindow(parts: WindowParts, query: ScoredWindowQuery): Promise<ScoredWindow> {
   const { fromMs, toMs } = query;
-  const within = `event_ms >= ${fromMs} and event_ms < ${toMs}`;
+  const arm = query.arm === undefined ? '' : armCondition(query.arm);
+  const within = `event_ms >= ${fromMs} and event_ms < ${toMs}${arm}`;
   const selects: string[] = [];
   const counts: string[] = [];
   const isText = query.columns.map(() => false);
@@ -106,11 +121,13 @@ export async function readScoredWindow(parts: WindowParts, query: ScoredWindowQu
       selects.push(`select ${['prediction_id', ...cells].join(', ')} from ${source} where ${within}`);
     }
   }
-  if (selects.length === 0) return { predictions: 0, labelled: 0, columns: emptyColumns(query.columns), truth: [] };
+  if (selects.length === 0) {
+    return { predictions: 0, labelled: 0, columns: emptyColumns(query.columns), truth: [], ids: [] };
+  }
   const [[predictions] = []] = await parts.duck.columns(`select sum(n) from (${counts.join(' union all ')})`);
   const values = query.columns.map((_, i) => `, v${i}`).join('');
-  const [truth = [], ...columns] = await parts.duck.columns(
-    `select t.latest.v ${values} from (${selects.join(' union all ')}) p
+  const [truth = [], ids = [], ...columns] = await parts.duck.columns(
+    `select t.latest.v, prediction_id ${values} from (${selects.join(' union all ')}) p
      join (${latestTruth(await truthSource(parts, query))}) t using (prediction_id)`,
   );
   return {
@@ -123,6 +140,7 @@ export async function readScoredWindow(parts: WindowParts, query: ScoredWindowQu
       }),
     ),
     truth: truth.map(String),
+    ids: ids.map(String),
   };
 }
 

@@ -250,9 +250,13 @@ export class Rollouts {
   }
 
   /** Ground truth that the watcher counted. */
-  takeLabels({ model, release, stage }: LabelQuestion, labels: LabelEvidence): void {
-    const running = this.#running.get(model);
-    if (running?.release === release) running.takeLabels(labels, stage);
+  takeLabels(
+    { model, release, stage }: { readonly model: string; readonly release: string; readonly stage: number },
+    labels: LabelEvidence,
+  ): void {
+    for (const running of this.#running.values()) {
+      if (running.order.model === model && running.release === release) running.takeLabels(labels, stage);
+    }
   }
 
   /** The steps whose ground truth is wanted. */
