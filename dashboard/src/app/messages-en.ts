@@ -204,6 +204,7 @@ export const en = {
   rolloutBounds: 'Bounds',
   rolloutMargin: 'Margin',
   rolloutRows: 'New / champion',
+  rolloutHistory: 'History',
   rolloutChart: (check: string) => `${check}: effect, bounds that hold at every look, and the margin`,
   rolloutOutcomes: { pass: 'Passed', fail: 'Failed', undecided: 'Undecided', 'no-data': 'No data' },
   rolloutModes: { gate: 'gate', guard: 'guard' },

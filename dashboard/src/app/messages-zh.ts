@@ -197,6 +197,7 @@ export const zh: Messages = {
   rolloutBounds: '置信界',
   rolloutMargin: '容许值',
   rolloutRows: '新版本 / 冠军',
+  rolloutHistory: '历史',
   rolloutChart: (check: string) => `${check}：差异、随时有效的置信界与容许值`,
   rolloutOutcomes: { pass: '通过', fail: '未通过', undecided: '未定', 'no-data': '无数据' },
   rolloutModes: { gate: '门槛', guard: '护栏' },

@@ -152,7 +152,7 @@ function Events({ events }: { readonly events: RolloutDetail['events'] }) {
   const f = format.value;
   return (
     <div class="history">
-      <h3>{m.history}</h3>
+      <h3>{m.rolloutHistory}</h3>
       <ol>
         {events.toReversed().map(event => (
           <li key={event.seq}>

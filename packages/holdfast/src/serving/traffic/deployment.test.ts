@@ -1,6 +1,7 @@
 import type { Tensor } from '@holdfast/api';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { FakeGateway } from '../fake-gateway.ts';
+import { TestClient } from '../grpc/test-client.ts';
 import type { RoutedDeployment } from '../routing.ts';
 
 const row = {
@@ -19,7 +20,7 @@ const always = (value: number) => (inputs: readonly Tensor[]) => [
 
 let fake: FakeGateway;
 beforeEach(async () => {
-  fake = await FakeGateway.start();
+  fake = await FakeGateway.start({}, { hasGrpc: true });
 });
 afterEach(async () => {
   await fake[Symbol.asyncDispose]();
@@ -81,6 +82,28 @@ test('an input keeps its version as well as a header does, in both protocols', a
     expect(tfs.status).toBe(200);
     expect(Number(tfs.headers['x-holdfast-version'])).toBe(version);
   }
+});
+
+test('callers by gRPC are dealt, pinned, sent by rules and counted like the others', async () => {
+  await deploy({
+    challengers: [{ version: 2, weight: 5000 }],
+    rules: [{ version: 2, conditions: [{ input: 'x', range: [100, null] }] }],
+  });
+  const address = `127.0.0.1:${fake.gateway.grpcPort}`;
+  using client = new TestClient(address, 'open_inference.proto', 'inference.GRPCInferenceService');
+  const versionByGrpc = async (metadata: Record<string, string>, x = 1): Promise<number> => {
+    const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 1] }];
+    const raw = { model_name: 'm', inputs, raw_input_contents: [Buffer.from(Float32Array.of(x).buffer)] };
+    return Number((await client.call('ModelInfer', raw, { metadata })).message.model_version);
+  };
+  const keys = Array.from({ length: 20 }, (_, i) => ({ 'x-holdfast-key': `k${i}` }));
+  const byGrpc = await Promise.all(keys.map(key => versionByGrpc(key)));
+  const counted = fake.gateway.takeArms().reduce((sum, { requests }) => sum + requests, 0);
+  expect(byGrpc).toEqual(await Promise.all(keys.map(key => versionFor(key))));
+  expect(new Set(byGrpc)).toEqual(new Set([1, 2]));
+  expect(counted).toBe(keys.length);
+  expect(await versionByGrpc({ 'x-holdfast-route': 'champion' })).toBe(1);
+  expect(await versionByGrpc({}, 100)).toBe(2);
 });
 
 test('a request that names a version gets it, and testers are pinned by header', async () => {
