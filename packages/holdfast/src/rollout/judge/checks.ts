@@ -306,7 +306,8 @@ export function checkPerformance(evidence: StepEvidence, judge: JudgeConfig, lev
     bounds = boundsOf(labels.errors, grid, levels.pass);
     pValue = pValueOf(labels.errors.above[marginGrid.indexOf(0)]!, levels.tests);
   } else {
-    const scale = Math.max(margin, Number.MIN_VALUE);
+    // A champion without any error has no margin to be sharp for.
+    const scale = margin > 0 ? margin : relative * challenger.loss.mean || 1;
     const within = (alpha: number) =>
       isPaired
         ? pairedBounds(paired, scale, alpha)

@@ -126,6 +126,15 @@ test('a small excess within the margin is never a failure, however sure it is', 
   expect(errors).toMatchObject({ check: 'errors', outcome: 'pass' });
 });
 
+test('ground truth: errors of a version are seen beside a champion that makes none', () => {
+  const perfect = { predictions: 800, loss: { count: 800, mean: 0, m2: 0 } };
+  const wrong = { predictions: 800, loss: { count: 800, mean: 500, m2: 800 * 300 ** 2 } };
+  const paired = { count: 0, mean: 0, m2: 0 };
+  const truth = { loss: 'absolute' as const, champion: perfect, challenger: wrong, paired };
+  const { checks } = decide(addLabels(evidenceOf({}), truth, settingsOf(judge)));
+  expect(checks.at(-1)).toMatchObject({ check: 'performance', outcome: 'fail', effect: 500 });
+});
+
 test('ground truth: paired losses decide, unlike coverage does not', () => {
   const settings = settingsOf(judge);
   const arm = (mean: number, predictions = 1000) => ({
