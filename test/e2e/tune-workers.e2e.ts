@@ -6,16 +6,19 @@ import { fileURLToPath } from 'node:url';
 import { createStudySchema } from '@holdfast/api';
 import { createRng } from '@holdfast/stats';
 import { afterAll, expect, test } from 'vitest';
+import { hasPostgres, PostgresServer } from '../../packages/holdfast/src/storage/testing/postgres-server.ts';
 import { openTuning } from '../../packages/holdfast/src/tuning/index.ts';
 import { temporaryFolder } from './holdfast-process.ts';
 
 const folder = temporaryFolder();
-afterAll(() => folder[Symbol.dispose]());
+const servers = new AsyncDisposableStack();
+afterAll(async () => {
+  await servers.disposeAsync();
+  folder[Symbol.dispose]();
+});
 
-/** A Postgres server to test on as well, when the environment names one. */
-const server = process.env.HOLDFAST_TEST_POSTGRES;
-const databases: [string, string][] = [['SQLite', join(folder.path, 'tune.db')]];
-if (server !== undefined) databases.push(['Postgres', server]);
+const databases: [string, () => Promise<string>][] = [['SQLite', async () => join(folder.path, 'tune.db')]];
+if (hasPostgres) databases.push(['Postgres', async () => servers.use(await PostgresServer.start()).url]);
 
 const script = fileURLToPath(new URL('./tune-worker.ts', import.meta.url));
 const workers = 8;
@@ -30,7 +33,8 @@ function startWorker(database: string, study: string): ChildProcess {
 
 test.each(databases)(
   '%s: 8 workers on one study, killed at random: no trial lost, none counted twice',
-  async (_, database) => {
+  async (_, open) => {
+    const database = await open();
     await using tuning = await openTuning(database, Date.now);
     const name = `killed-${randomUUID().slice(0, 8)}`;
     const settings = {
