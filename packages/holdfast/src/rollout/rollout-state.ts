@@ -68,6 +68,11 @@ export function sharesOf(state: RolloutState, steps: readonly RolloutStep[]) {
   return { answered: isShare ? share : 0, copied: 0 };
 }
 
+/** Share of the requests that the new version answers, in percent: all of them once it is the champion. */
+export function answeredShare(state: RolloutState, steps: readonly RolloutStep[]): number {
+  return state.phase === 'promoted' ? 100 : sharesOf(state, steps).answered;
+}
+
 /** Time that the present step has run, without pauses. */
 export function elapsedOf(state: RolloutState, nowMs: number): number {
   return state.elapsedMs + (state.phase === 'paused' ? 0 : Math.max(0, nowMs - state.resumedMs));

@@ -15,7 +15,7 @@ import {
 import type { Kysely, Selectable } from 'kysely';
 import { z } from 'zod';
 import type { StepEvidence } from './judge/evidence.ts';
-import { isFinal, type RolloutState, sharesOf } from './rollout-state.ts';
+import { answeredShare, isFinal, type RolloutState } from './rollout-state.ts';
 import type { RolloutTables } from './schema.ts';
 
 const specSchema = z.object({
@@ -211,7 +211,7 @@ export class RolloutStore {
         atMs: Number(row.at_ms),
         phase: state.phase,
         step: state.step,
-        percent: sharesOf(state, steps).answered,
+        percent: answeredShare(state, steps),
         actor: row.actor,
         reason: row.reason,
         checks: checksSchema.parse(JSON.parse(row.checks_json)),

@@ -20,6 +20,7 @@ import type { Fleet } from './fleet.ts';
 import type { LabelEvidence } from './judge/evidence.ts';
 import { hardGuard } from './judge/judge-step.ts';
 import {
+  answeredShare,
   elapsedOf,
   firstState,
   isFinal,
@@ -489,7 +490,7 @@ function describeRollout(
     step: state.step,
     steps: [...order.steps],
     plan: order.plan,
-    percent: state.phase === 'promoted' ? 100 : sharesOf(state, order.steps).answered,
+    percent: answeredShare(state, order.steps),
     stepStartedMs: state.stepStartedMs,
     startedAtMs: order.startedAtMs,
     endedAtMs,
