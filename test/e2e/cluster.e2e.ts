@@ -62,7 +62,7 @@ describe.skipIf(!hasPostgres)('a cluster (skipped where Postgres is not installe
 
   async function deploy(one: HoldfastProcess, file: string, model: string): Promise<void> {
     const done = await runCli('deploy', file, '--name', model, '--server', one.ready.consoleUrl);
-    expect(done.stderr + done.stdout).toContain('champion');
+    expect(done.stdout + done.stderr).toMatch(/is ready as champion/);
   }
 
   test('what is deployed by any machine is served by all, a rollback within a second, and a dead leader is succeeded', async () => {

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { fault } from '@holdfast/api';
 
 /** Answers a request in full. */
@@ -24,8 +25,14 @@ function answerStarting(_request: IncomingMessage, response: ServerResponse): vo
 /** Listens; answers 503 until somebody is put behind it. @throws Fault `bad_configuration` when the port is taken */
 export async function openControlListener(host: string, port: number): Promise<ControlListener> {
   let current: HttpHandler = answerStarting;
-  let closing: NodeJS.Timeout | undefined;
-  const server = createServer({ requestTimeout: requestTimeoutMs }, (request, response) => current(request, response));
+  /** Connections whose latest request is, or was, for who answers now. */
+  let sockets = new Set<Socket>();
+  const server = createServer({ requestTimeout: requestTimeoutMs }, (request, response) => {
+    sockets.add(request.socket);
+    current(request, response);
+  });
+  const closings = new Set<NodeJS.Timeout>();
+  server.on('connection', socket => socket.once('close', () => sockets.delete(socket)));
   const listening = Promise.withResolvers<void>();
   server.once('error', error => listening.reject(fault('bad_configuration', `${host} port ${port}`, error.message)));
   server.listen(port, host, () => listening.resolve());
@@ -38,11 +45,17 @@ export async function openControlListener(host: string, port: number): Promise<C
       current = handler;
       if (isFirst) return;
       server.closeIdleConnections();
-      clearTimeout(closing);
-      closing = setTimeout(() => server.closeAllConnections(), graceMs);
+      const before = sockets;
+      sockets = new Set();
+      const closing = setTimeout(() => {
+        closings.delete(closing);
+        // One that sent another request since belongs to who answers now.
+        for (const socket of before) if (!sockets.has(socket)) socket.destroy();
+      }, graceMs);
+      closings.add(closing);
     },
     async [Symbol.asyncDispose]() {
-      clearTimeout(closing);
+      for (const closing of closings) clearTimeout(closing);
       const closed = new Promise<void>(resolve => server.close(() => resolve()));
       server.closeAllConnections();
       await closed;
