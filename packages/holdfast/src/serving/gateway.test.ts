@@ -23,7 +23,7 @@ const infer = (fake: FakeGateway, headers: Record<string, string> = {}): Promise
   fake.call('/v2/models/add/infer', { body, headers });
 
 /** Everything the client wrote is read and, where it asks the model, waits in the gateway. */
-async function until(isSo: () => boolean): Promise<void> {
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   await vi.waitUntil(isSo, { timeout: 5000, interval: 2 });
 }
 
@@ -249,6 +249,23 @@ test('a flip waits for the runs of what it drops, while new requests already go 
   runner.release();
   expect((await slow).headers['x-holdfast-version']).toBe('1');
   await flip;
+  expect(runner.isDisposed).toBe(true);
+});
+
+test('requests that wait for a version are answered by it, although the next table keeps it without a runner', async () => {
+  await using fake = await FakeGateway.start();
+  const version = fake.version(addition, addModel);
+  const runner = await fake.serve('add', version);
+  runner.hold();
+  const first = infer(fake);
+  await until(() => runner.batches.length === 1);
+  const second = infer(fake);
+  await until(() => fake.gateway.report()[0]?.inFlight === 2);
+  const unloaded = fake.serve('add', { ...version, state: 'unloaded', sockets: [] });
+  await until(async () => (await infer(fake)).status === 503);
+  runner.release();
+  expect([(await first).status, (await second).status]).toEqual([200, 200]);
+  await unloaded;
   expect(runner.isDisposed).toBe(true);
 });
 

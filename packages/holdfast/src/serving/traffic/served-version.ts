@@ -138,9 +138,14 @@ export class ServedVersion {
     this.#batcher.batching = next.batching;
   }
 
-  /** The next table is in force. */
+  /**
+   * The next table is in force. A version that it keeps without a runner gets no new requests; those that wait are still
+   * answered before its links go.
+   */
   async apply(next: RoutedVersion): Promise<void> {
-    await this.#links.keepOnly(next.sockets);
+    if (next.sockets.length === 0) await this.whenIdle();
+    // Of the newest table: another one may have come meanwhile.
+    await this.#links.keepOnly(this.#routed.sockets);
   }
 
   /** After the last request left: gives back links and numbers. */
