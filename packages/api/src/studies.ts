@@ -223,7 +223,8 @@ export const askAnswerSchema = z.discriminatedUnion('kind', [
 ]);
 export type AskAnswer = z.infer<typeof askAnswerSchema>;
 
-const wireNumber = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)]);
+/** Not an enum: the key `-Infinity` of one does not survive in a declaration file. */
+const wireNumber = z.union([z.number(), z.literal(['NaN', 'Infinity', '-Infinity']).transform(Number)]);
 
 export const reportStepSchema = z.strictObject({
   claim: z.int(),
