@@ -5,6 +5,7 @@ import {
   type ChangeRequest,
   type ConversionResult,
   convertModel,
+  convertWithPython,
   quantizeModes,
   sourceFilesOf,
 } from '../conversion/index.ts';
@@ -59,6 +60,22 @@ function changeOf(parsed: Parsed): ChangeRequest | undefined {
   };
 }
 
+/** @throws UsageError for options of the Python export without `--python`, several sources, or shapes that are none */
+function pythonOf(parsed: Parsed): Omit<Parameters<typeof convertWithPython>[1], 'onRun'> | undefined {
+  const python = text(parsed, 'python');
+  const allowCode = flag(parsed, 'allow-code');
+  const shapes = text(parsed, 'example-shapes');
+  if (python === undefined) {
+    if (allowCode) throw new UsageError('--allow-code needs --python PATH, the Python that may run code');
+    if (shapes !== undefined) throw new UsageError('--example-shapes needs --python PATH');
+    return undefined;
+  }
+  if (parsed.positionals.length > 1) throw new UsageError('--python takes one PATH; convert each by itself first');
+  if (shapes !== undefined && !/^\s*\[(\s*\[[\d\s,]*\]\s*,?)+\s*\]\s*$/.test(shapes))
+    throw new UsageError('--example-shapes takes lists of sizes, such as [[1, 3, 224, 224]]');
+  return { python, allowCode, shapes };
+}
+
 function existingFile(path: string): string {
   if (!existsSync(path)) throw new UsageError(`there is no file ${path}`);
   return resolve(path);
@@ -87,6 +104,9 @@ export const convertCommand: Command = {
     name: { type: 'string' },
     force: { type: 'boolean' },
     timeout: { type: 'string' },
+    python: { type: 'string' },
+    'allow-code': { type: 'boolean' },
+    'example-shapes': { type: 'string' },
     float32: { type: 'boolean' },
     quantize: { type: 'string' },
     calibration: { type: 'string' },
@@ -105,6 +125,9 @@ export const convertCommand: Command = {
     ['--optimize', "write the graph as ONNX Runtime's portable optimisations leave it"],
     ['--data FILE', 'inputs to measure the change of answers on (default: random ones); .csv or .jsonl'],
     ['--max-loss SHARE', 'largest change of answers by these options; more is refused (default 0.05)'],
+    ['--python PATH', 'Python with which to export what needs its own framework (PyTorch files)'],
+    ['--allow-code', 'let that Python load the file, which can execute code stored in it'],
+    ['--example-shapes JSON', 'shapes of the example inputs for that export (default [[1, 3, 224, 224]])'],
     ['--timeout SECONDS', 'longest time for the whole conversion (default 600)'],
     jsonHelp,
   ],
@@ -115,18 +138,23 @@ export const convertCommand: Command = {
     const change = changeOf(parsed);
     const target = targetOf(parsed, last);
     const name = text(parsed, 'name');
+    const python = pythonOf(parsed);
     const sources = await Promise.all(paths.map(sourceFilesOf));
     const cancel = new AbortController();
     const onInterrupt = (): void => cancel.abort();
     process.once('SIGINT', onInterrupt);
     try {
-      await using converted = await convertModel(sources, {
+      const options = {
         change,
         convert: { ...sourceChoiceOf(parsed), ...(name !== undefined && { name }) },
         timeoutMs: (wholeNumber(parsed, 'timeout', 1, 86_400) ?? 600) * 1000,
         signal: cancel.signal,
-        onPhase: phase => terminal.stderr(`${phase} ...\n`),
-      });
+        onPhase: (phase: string) => terminal.stderr(`${phase} ...\n`),
+      };
+      await using converted =
+        python === undefined
+          ? await convertModel(sources, options)
+          : await convertWithPython(last, { ...python, onRun: terminal.stderr }, options);
       await place(converted.path, target);
       terminal.stdout(printed(converted.result, target, flag(parsed, 'json')));
       return exitCodes.ok;

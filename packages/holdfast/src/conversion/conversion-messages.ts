@@ -66,4 +66,4 @@ export interface ToConverter {
 export type FromConverter =
   | { readonly kind: 'phase'; readonly phase: string }
   | { readonly kind: 'done'; readonly result: ConversionResult }
-  | { readonly kind: 'refused'; readonly why: string };
+  | { readonly kind: 'refused'; readonly why: string; readonly recipe: string | undefined };

@@ -74,7 +74,8 @@ process.once('message', (message: ToConverter) => {
   convertAll(message)
     .then(
       result => tell({ kind: 'done', result }),
-      (error: unknown) => tell({ kind: 'refused', why: whyOf(error) }),
+      (error: unknown) =>
+        tell({ kind: 'refused', why: whyOf(error), recipe: error instanceof OnnxError ? error.recipe : undefined }),
     )
     .finally(() => process.disconnect());
 });

@@ -15,6 +15,8 @@ export interface ConvertModelOptions {
   /** Memory that the conversion may take, in bytes, where the system has `prlimit`; no limit when absent. */
   readonly memoryBytes?: number;
   readonly onPhase?: (phase: string) => void;
+  /** Called before a refusal with the Python script that exports such a source, when there is one. */
+  readonly onRecipe?: (script: string) => void;
   /** Aborting ends the conversion's process. */
   readonly signal?: AbortSignal;
 }
@@ -64,7 +66,7 @@ export async function convertModel(
 
 function runConverter(request: ToConverter, options: ConvertModelOptions): Promise<ConversionResult> {
   const { promise, resolve: finish, reject } = Promise.withResolvers<ConversionResult>();
-  const { timeoutMs = defaultTimeoutMs, memoryBytes, onPhase, signal } = options;
+  const { timeoutMs = defaultTimeoutMs, memoryBytes, onPhase, onRecipe, signal } = options;
   let phase = 'starting';
   let result: ConversionResult | undefined;
   let refusal: string | undefined;
@@ -75,8 +77,10 @@ function runConverter(request: ToConverter, options: ConvertModelOptions): Promi
     onMessage: message => {
       if (!isFromConverter(message)) return;
       if (message.kind === 'done') result = message.result;
-      else if (message.kind === 'refused') refusal ??= message.why;
-      else {
+      else if (message.kind === 'refused') {
+        refusal ??= message.why;
+        if (message.recipe !== undefined) onRecipe?.(message.recipe);
+      } else {
         phase = message.phase;
         onPhase?.(phase);
       }

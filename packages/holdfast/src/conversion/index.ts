@@ -1,3 +1,4 @@
 export { type ChangeRequest, type ConversionResult, quantizeModes, type SourcePath } from './conversion-messages.ts';
 export { type ConvertedModel, type ConvertModelOptions, convertModel } from './convert-model.ts';
+export { convertWithPython } from './convert-with-python.ts';
 export { sourceFilesOf } from './source-files.ts';
