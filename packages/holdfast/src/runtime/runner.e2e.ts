@@ -197,7 +197,7 @@ test('a file that is no model is rejected in one sentence', async () => {
 test.skipIf(!existsSync('/usr/bin/prlimit'))(
   'a run beyond the memory limit fails alone, without the process',
   async () => {
-    const { pool, runner } = await serve(fixtureTarget('hungry', { memoryBytes: 128 * 1024 * 1024 }));
+    const { pool, runner } = await serve(fixtureTarget('hungry', { memoryBytes: 256 * 1024 * 1024 }));
     await expect(runner.run(row('x', 1e8))).rejects.toMatchObject({ code: 'inference_failed' });
     expect((await runner.run(row('x', 1e6))).outputs[0]?.data).toEqual(Float32Array.of(1e6));
     expect(pool.processes()).toMatchObject([{ restarts: 0 }]);
