@@ -55,7 +55,9 @@ describe.skipIf(!hasPostgres)('a cluster (skipped where Postgres is not installe
   };
 
   async function versionAt(one: HoldfastProcess, model: string): Promise<string | undefined> {
-    const response = await one.infer(model, row);
+    // Nobody listens for a moment when a gateway is being replaced.
+    const response = await one.infer(model, row).catch(() => undefined);
+    if (response === undefined) return undefined;
     const answer: { readonly model_version?: string } = JSON.parse(await response.text());
     return response.ok ? answer.model_version : undefined;
   }
@@ -108,10 +110,7 @@ describe.skipIf(!hasPostgres)('a cluster (skipped where Postgres is not installe
     await leaderOf([alone]);
     await deploy(alone, mlp, 'churn');
     link.cut();
-    for (let i = 0; i < 20; i++) {
-      const response = await alone.infer('churn', row);
-      expect(await response.text()).toContain('"model_version":"1"');
-    }
+    for (let i = 0; i < 20; i++) expect(await eventually(() => versionAt(alone, 'churn'))).toBe('1');
     const refused = await eventually(async () => {
       const url = `${alone.ready.consoleUrl}/api/v1/models/churn/rollback`;
       const response = await fetch(url, { method: 'POST' }).catch(() => undefined);
