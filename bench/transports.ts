@@ -1,13 +1,19 @@
 // What the transports cost, side by side against one running Holdfast: JSON, binary tensors and gRPC, the same rows to
 // the same model, one row and a batch per request. Prints requests per second, latency and CPU microseconds per request
-// of the gateway, and the ratios gRPC : JSON and gRPC : binary. The load comes from processes of their own.
-import { fork } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+// of the gateway, and the ratios gRPC : JSON and gRPC : binary. The load comes from processes of their own, the variants
+// take turns, medians of the rounds are shown. `--beside FOLDER` adds an older checkout with its dependencies installed,
+// to see what a change did to the paths that both have.
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:http2';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
+import { HoldfastClient } from '@holdfast/api';
+import { z } from 'zod';
 import { WireWriter } from '../packages/holdfast/src/serving/grpc/wire-writer.ts';
-import { HoldfastProcess, temporaryFolder } from '../test/e2e/holdfast-process.ts';
+import { temporaryFolder } from '../test/e2e/holdfast-process.ts';
 import { LoadClient, type LoadResult } from './load-client.ts';
 
 const width = 30;
@@ -133,59 +139,144 @@ function ticksOf(pid: number): number {
   return Number(fields[11]) + Number(fields[12]);
 }
 
+/** A running Holdfast, of this checkout or of an older one. */
+interface Server extends AsyncDisposable {
+  readonly pid: number;
+  readonly port: number;
+  readonly grpcAddress: string | undefined;
+}
+
+const readySchema = z.object({ inferenceUrl: z.string(), consoleUrl: z.string(), grpcAddress: z.string().optional() });
+
+/** `holdfast up` of the checkout at `root`, on free ports. */
+async function start(root: string, folder: string): Promise<Server> {
+  const config = join(folder, 'holdfast.yaml');
+  const main = join(root, 'packages/holdfast/src/main.ts');
+  const args = ['up', modelFile, '--config', config, '--data', join(folder, 'data'), '--json'];
+  const ports = ['--port', '0', '--console-port', '0', ...(hasGrpc(root) ? ['--grpc-port', '0'] : [])];
+  const child = spawn(process.execPath, ['--conditions=source', main, ...args, ...ports], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'exit');
+  const first = await Promise.race([createInterface({ input: child.stdout })[Symbol.asyncIterator]().next(), ended]);
+  if (!('value' in first) || first.value === undefined) throw new Error(`holdfast up of ${root} ended`);
+  const ready = readySchema.parse(JSON.parse(first.value));
+  const { processes } = await new HoldfastClient(ready.consoleUrl).call('status', {});
+  return {
+    pid: processes.find(({ kind }) => kind === 'gateway')?.pid ?? 0,
+    port: Number(new URL(ready.inferenceUrl).port),
+    grpcAddress: ready.grpcAddress,
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
+
+const hasGrpc = (root: string): boolean => existsSync(join(root, 'packages/holdfast/src/serving/grpc'));
+
+/** One way of sending the same rows. */
+interface Variant {
+  readonly name: string;
+  readonly server: Server;
+  readonly transport: Transport;
+}
+
+interface Cost {
+  readonly requestsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly cpuUs: number;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
 async function compare(): Promise<void> {
   const { values } = parseArgs({
-    options: { seconds: { type: 'string', default: '3' }, connections: { type: 'string', default: '32' } },
+    options: {
+      seconds: { type: 'string', default: '2' },
+      rounds: { type: 'string', default: '3' },
+      connections: { type: 'string', default: '32' },
+      beside: { type: 'string' },
+    },
   });
   const seconds = Number(values.seconds);
   const connections = Number(values.connections);
   using folder = temporaryFolder();
-  const config = join(folder.path, 'holdfast.yaml');
   // Room for every connection's rows, so that nothing is refused.
-  writeFileSync(config, `defaults: { batching: { queueRows: ${64 * connections} } }\n`);
-  await using holdfast = await HoldfastProcess.up([modelFile, '--config', config, '--data', join(folder.path, 'data')]);
-  using client = new LoadClient();
-  const { processes } = await holdfast.control.call('status', {});
-  const pid = processes.find(({ kind }) => kind === 'gateway')?.pid ?? 0;
-  const port = Number(new URL(holdfast.ready.inferenceUrl).port);
-  const load = (transport: Transport, rows: number, forSeconds: number): Promise<LoadResult> =>
+  const settings = `defaults: { batching: { queueRows: ${64 * connections} } }\n`;
+  await using stack = new AsyncDisposableStack();
+  const serverOf = async (root: string, name: string): Promise<Server> => {
+    mkdirSync(join(folder.path, name));
+    writeFileSync(join(folder.path, name, 'holdfast.yaml'), settings);
+    return stack.use(await start(root, join(folder.path, name)));
+  };
+  const now = await serverOf(join(import.meta.dirname, '..'), 'now');
+  const before = values.beside === undefined ? undefined : await serverOf(values.beside, 'before');
+  const client = stack.use(new LoadClient());
+  const variants: Variant[] = transports.map(transport => ({ name: transport, server: now, transport }));
+  if (before !== undefined) {
+    for (const transport of ['json', 'binary'] as const)
+      variants.push({ name: `${transport}, before`, server: before, transport });
+  }
+
+  const load = ({ server, transport }: Variant, rows: number, forSeconds: number): Promise<LoadResult> =>
     transport === 'grpc'
       ? grpcInChild({
-          address: holdfast.ready.grpcAddress,
+          address: server.grpcAddress ?? '',
           message: grpcMessage(rows),
           connections,
           seconds: forSeconds,
         })
       : client.run({
-          port,
+          port: server.port,
           requests: [httpRequest(rows, transport)],
           connections,
           seconds: forSeconds,
           minimumRequests: 1,
         });
+  const measure = async (variant: Variant, rows: number): Promise<Cost> => {
+    const ticks = ticksOf(variant.server.pid);
+    const result = await load(variant, rows, seconds);
+    return {
+      requestsPerSecond: (result.requests * 1000) / result.elapsedMs,
+      p50Ms: result.p50Ms,
+      p99Ms: result.p99Ms,
+      cpuUs: ((ticksOf(variant.server.pid) - ticks) * tickUs) / result.requests,
+    };
+  };
+
   const table: Record<string, string | number>[] = [];
   for (const rows of [1, 64]) {
-    const cpuUs = new Map<Transport, number>();
-    const p99Ms = new Map<Transport, number>();
-    for (const transport of transports) await load(transport, rows, 1);
-    for (const transport of transports) {
-      const before = ticksOf(pid);
-      const result = await load(transport, rows, seconds);
-      const us = ((ticksOf(pid) - before) * tickUs) / result.requests;
-      cpuUs.set(transport, us);
-      p99Ms.set(transport, result.p99Ms);
+    const costs = new Map<string, Cost[]>(variants.map(({ name }) => [name, []]));
+    for (const variant of variants) await load(variant, rows, 2);
+    for (let round = 0; round < Number(values.rounds); round++) {
+      for (const variant of variants) costs.get(variant.name)?.push(await measure(variant, rows));
+    }
+    const middle = (name: string, of: (cost: Cost) => number): number => median(costs.get(name)?.map(of) ?? []);
+    const compareTo = (name: string, peer: string): void => {
+      const ratio = (of: (cost: Cost) => number): string => (middle(name, of) / middle(peer, of)).toFixed(2);
+      console.log(
+        `${rows} rows: ${name} / ${peer}: CPU ${ratio(cost => cost.cpuUs)}, p99 ${ratio(cost => cost.p99Ms)}`,
+      );
+    };
+    compareTo('grpc', 'json');
+    compareTo('grpc', 'binary');
+    if (before !== undefined) {
+      for (const transport of ['json', 'binary']) compareTo(transport, `${transport}, before`);
+      compareTo('grpc', 'json, before');
+    }
+    for (const { name } of variants) {
       table.push({
-        case: `${transport} ${rows} rows`,
-        'req/s': Math.round((result.requests * 1000) / result.elapsedMs),
-        'p50 ms': result.p50Ms.toFixed(2),
-        'p99 ms': result.p99Ms.toFixed(2),
-        'gateway CPU us/request': Math.round(us),
+        case: `${name}, ${rows} rows`,
+        'req/s': Math.round(middle(name, cost => cost.requestsPerSecond)),
+        'p50 ms': middle(name, cost => cost.p50Ms).toFixed(2),
+        'p99 ms': middle(name, cost => cost.p99Ms).toFixed(2),
+        'gateway CPU us/request': Math.round(middle(name, cost => cost.cpuUs)),
       });
     }
-    const ratio = (of: Map<Transport, number>, to: Transport): string =>
-      ((of.get('grpc') ?? Number.NaN) / (of.get(to) ?? Number.NaN)).toFixed(2);
-    console.log(`${rows} rows: gRPC/JSON CPU ${ratio(cpuUs, 'json')}, p99 ${ratio(p99Ms, 'json')}`);
-    console.log(`${rows} rows: gRPC/binary CPU ${ratio(cpuUs, 'binary')}, p99 ${ratio(p99Ms, 'binary')}`);
   }
   console.table(table);
 }
