@@ -11,18 +11,23 @@ export function seededNumbers(seed: number): () => number {
   };
 }
 
-/** Rows that a column with this many cuts needs to be crossed from both sides and hit, at most. */
-const maxRows = 3000;
+/** Rows of one draw; more only make sense for columns with many cuts, fewer bound the memory of wide tables. */
 const minRows = 64;
+const mostRows = 10_000;
+const mostElements = 4_000_000;
+/** Rows per row that a cut takes: the rest lies anywhere, or is missing. */
+const slack = 1.3;
 
 /**
- * Rows that cross every cut of every column, as far as `maxRows` allow: each cut is hit exactly, just below and just
- * above, the rest lies around the cuts. Deterministic.
+ * Rows that cross every cut of every column: each cut is hit exactly, just below and just above, the rest lies around
+ * the cuts. Columns with more cuts than rows are affordable have as many of their cuts crossed, chosen evenly by chance.
+ * Deterministic.
  */
 export function drawRows(columns: readonly ColumnSampler[], seed = 1): (number | string)[][] {
   const random = seededNumbers(seed);
   const most = Math.max(0, ...columns.map(column => (column.kind === 'number' ? column.cuts.length * 3 : 0)));
-  const count = Math.min(maxRows, Math.max(minRows, most));
+  const affordable = Math.min(mostRows, Math.max(minRows, Math.floor(mostElements / Math.max(1, columns.length))));
+  const count = Math.min(affordable, Math.max(minRows, Math.ceil(most * slack)));
   const drawn = columns.map(column => drawColumn(column, count, random));
   return Array.from({ length: count }, (_, row) => drawn.map(values => values[row]!));
 }
@@ -30,23 +35,29 @@ export function drawRows(columns: readonly ColumnSampler[], seed = 1): (number |
 function drawColumn(column: ColumnSampler, count: number, random: () => number): (number | string)[] {
   if (column.kind === 'text')
     return Array.from({ length: count }, () => column.values[Math.floor(random() * column.values.length)] ?? '');
-  const cuts = [...new Set(column.cuts)].filter(Number.isFinite);
-  // A different order per column, or all columns would cross their cuts in step.
-  for (let i = cuts.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [cuts[i], cuts[j]] = [cuts[j]!, cuts[i]!];
-  }
+  const cuts = shuffled([...new Set(column.cuts)].filter(Number.isFinite), random);
   const low = cuts.length === 0 ? column.center - 2 * column.spread : Math.min(...extent(cuts));
   const high = cuts.length === 0 ? column.center + 2 * column.spread : Math.max(...extent(cuts));
   const margin = (high - low) / 4 || column.spread;
-  return Array.from({ length: count }, (_, row) => {
-    if (column.mayMiss && random() < 0.06) return Number.NaN;
+  const sides = [(cut: number) => cut, below, above];
+  const values = Array.from({ length: count }, (_, i) => {
+    const isAnyPlace = i >= 3 * cuts.length;
+    if (isAnyPlace && column.mayMiss && random() < 0.12) return Number.NaN;
     const around = low - margin + random() * (high - low + 2 * margin);
-    if (cuts.length === 0 || random() < 0.15) return column.whole ? Math.round(around) : around;
-    const cut = cuts[Math.floor(row / 3) % cuts.length]!;
-    if (column.whole) return Math.round(cut);
-    return row % 3 === 0 ? cut : row % 3 === 1 ? below(cut) : above(cut);
+    if (cuts.length === 0 || (isAnyPlace && random() < 0.5)) return column.whole ? Math.round(around) : around;
+    const cut = cuts[Math.floor(i / 3) % cuts.length]!;
+    return column.whole ? Math.round(cut) : sides[i % 3]!(cut);
   });
+  // A different order per column, or all columns would cross their cuts in step.
+  return shuffled(values, random);
+}
+
+function shuffled<T>(values: T[], random: () => number): T[] {
+  for (let i = values.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [values[i], values[j]] = [values[j]!, values[i]!];
+  }
+  return values;
 }
 
 function extent(values: readonly number[]): [number, number] {

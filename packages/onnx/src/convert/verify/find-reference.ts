@@ -4,6 +4,8 @@ import { readLightgbm } from '../boosting/read-lightgbm.ts';
 import { readXgboostBinary } from '../boosting/read-xgboost-binary.ts';
 import { readXgboostDocument } from '../boosting/read-xgboost-json.ts';
 import { readUbjson } from '../boosting/ubjson.ts';
+import { readCatboostJson } from '../catboost/read-catboost-json.ts';
+import { readCbm } from '../catboost/read-cbm.ts';
 import { type Conversion, mainFile, type SourceFile } from '../convert.ts';
 import { decompress } from '../pickle/decompress.ts';
 import { unpickle } from '../pickle/pickle-machine.ts';
@@ -13,6 +15,7 @@ import { asEstimator, Estimator } from '../sklearn/records.ts';
 import { samplersOf } from './sample-sklearn.ts';
 import type { Comparable, SourceReference } from './verification.ts';
 import { lightgbmReference, xgboostReference } from './walk-boosters.ts';
+import { catboostReference } from './walk-catboost.ts';
 import { predictorOf, transformerOf } from './walk-sklearn.ts';
 import { NotWalkable } from './walk-transforms.ts';
 import { answersOf } from './walked-answer.ts';
@@ -58,6 +61,10 @@ function referenceOf(
       return xgboostReference({ model: readXgboostBinary(bytes), ...plain });
     case 'lightgbm_text':
       return lightgbmReference({ model: readLightgbm(new TextDecoder().decode(bytes)), rounds, classes: undefined });
+    case 'catboost':
+      return catboostReference(readCbm(bytes));
+    case 'catboost_json':
+      return catboostReference(readCatboostJson(JSON.parse(new TextDecoder().decode(bytes))));
     case 'compressed_pickle':
       return pickleReference(decompress(bytes), rounds, version);
     case 'sklearn_pickle':

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
-import { readModel } from '../../model/read-model.ts';
-import { writeModel } from '../../model/write-model.ts';
 import { hasFixtures, readFixture } from '../../testing/fixtures.ts';
 import { testRuntime } from '../../testing/run-model.ts';
+import { spoilTensorAttribute } from '../../testing/spoil-model.ts';
 import { convert } from '../convert.ts';
 import { drawRows } from './draw-rows.ts';
 import { halfBits, halfValue } from './tensor.ts';
@@ -39,22 +38,7 @@ test('a converted tree agrees with a walk over its source', async () => {
 
 test('a graph with one threshold a little off is refused with output, row and values', async () => {
   const conversion = await convert(lightgbm);
-  const model = readModel(conversion.model);
-  const spoilt = writeModel({
-    ...model,
-    graph: {
-      ...model.graph,
-      nodes: model.graph.nodes.map(node => ({
-        ...node,
-        attributes: node.attributes.map(attribute => {
-          if (attribute.name !== 'nodes_splits' || attribute.t?.rawData === undefined) return attribute;
-          const rawData = attribute.t.rawData.slice();
-          new DataView(rawData.buffer).setFloat64(0, 0.5000001, true);
-          return { ...attribute, t: { ...attribute.t, rawData } };
-        }),
-      })),
-    },
-  });
+  const spoilt = spoilTensorAttribute(conversion.model, 'nodes_splits', bytes => bytes.setFloat64(0, 0.5000001, true));
   await expect(
     verifyConversion(lightgbm, { ...conversion, model: spoilt }, { run: await testRuntime() }),
   ).rejects.toThrow(

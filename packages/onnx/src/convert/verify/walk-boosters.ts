@@ -6,7 +6,7 @@ import type { DecisionTree } from '../trees/tree-ensemble.ts';
 import type { ColumnSampler, ReferenceOutput, SourceReference } from './verification.ts';
 import { answersOf, type WalkedAnswer } from './walked-answer.ts';
 
-const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
+export const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
 
 export function softmax(scores: readonly number[]): number[] {
   const most = Math.max(...scores);

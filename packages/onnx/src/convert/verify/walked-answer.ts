@@ -18,7 +18,7 @@ export type WalkedAnswer =
   | { readonly kind: 'columns'; readonly values: readonly (number | string)[] };
 
 /** A lead below this is a tie: rounding decides it. */
-const tie = 1e-7;
+export const tie = 1e-7;
 
 /** Answers of all rows as the outputs of the graph. */
 export function answersOf(answers: readonly WalkedAnswer[]): readonly ReferenceOutput[] {
