@@ -313,9 +313,6 @@ async function tryFixture(entry: Entry, file: string, signature?: string): Promi
     const again = await convert(source, options);
     if (Buffer.compare(model, again.model) !== 0) return done('wrong', 'not deterministic');
     const ms = performance.now() - started;
-    const half = [...report.inputs, ...report.outputs].find(({ dtype }) => dtype === 'BF16');
-    if (half !== undefined)
-      return { ...done('refused', `not run: "${half.name}" is bfloat16, which the runtime does not hand over`), ms };
     const session = await InferenceSession.create(model, { logSeverityLevel: 4 });
     const reference = readCase(folder) ?? readTable(folder) ?? readRows(folder);
     if (reference === undefined) return { ...done('converted', 'no reference'), ms };

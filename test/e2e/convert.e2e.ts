@@ -57,6 +57,20 @@ test('convert writes an ONNX file and prints a report that says how it was check
   expect(again.stderr).toContain('--force');
 });
 
+const textToNumber = join(import.meta.dirname, '../../../shared/models/onnx/triton_simple_string/model.onnx');
+
+test.skipIf(!existsSync(textToNumber))(
+  'an ONNX model that does not like our golden inputs is written, with a note, and cleaned twice to the same bytes',
+  async () => {
+    const [first, second] = [join(folder.path, 'first.onnx'), join(folder.path, 'second.onnx')];
+    const { code, stdout } = await runCli('convert', textToNumber, '-o', first);
+    expect({ code, stdout }).toMatchObject({ code: 0 });
+    expect(stdout).toMatch(/checked .*its graph was loaded\. A golden request of one row failed/);
+    await runCli('convert', textToNumber, '-o', second);
+    expect(readFileSync(second).equals(readFileSync(first))).toBe(true);
+  },
+);
+
 test('a file that would run code is refused, runs nothing and leaves nothing', async () => {
   const canary = join(folder.path, 'canary');
   const bad = join(folder.path, 'bad.pkl');

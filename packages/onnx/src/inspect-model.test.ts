@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { inspectModel } from './inspect-model.ts';
 import { buildModel, buildNode, buildTensor, buildValueInfo } from './model/build.ts';
 import { writeModel } from './model/write-model.ts';
-import { prepareModel } from './prepare-model.ts';
+import { prepareModel } from './prepare/prepare-model.ts';
 import { fixturePaths, hasFixtures, readFixture } from './testing/fixtures.ts';
 
 test('an initialiser is not an input, and dims keep their number, symbol or absence', () => {
@@ -20,6 +20,21 @@ test('an initialiser is not an input, and dims keep their number, symbol or abse
   });
   expect(found.featureNames).toEqual(['a', 'b', 'c']);
   expect(found.opsets).toEqual({ 'ai.onnx': 21, 'ai.onnx.ml': 5 });
+});
+
+test.each([
+  ["['age', \"driver's income\"]", ['age', "driver's income"]],
+  ['age, income', ['age', 'income']],
+  ['["age"]', undefined],
+  ["['age', open('x')]", undefined],
+])('names of columns are read from %s, where there are as many as columns', (value, names) => {
+  const model = buildModel({
+    nodes: [buildNode('Identity', ['x'], ['y'])],
+    inputs: [buildValueInfo('x', 'float', ['batch', 2])],
+    outputs: [buildValueInfo('y', 'float', ['batch', 2])],
+    metadata: [{ key: 'feature_names', value }],
+  });
+  expect(inspectModel(writeModel(model)).featureNames).toEqual(names);
 });
 
 test('an undeclared rank is undefined and an undeclared type is refused', () => {

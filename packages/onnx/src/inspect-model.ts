@@ -120,7 +120,7 @@ function plainDimension(size: bigint | string | undefined, name: string): Tensor
   return Number(size);
 }
 
-const featureNameKeys = ['holdfast.feature_names', 'feature_names', 'featureNames'];
+const featureNameKeys = ['holdfast.feature_names', 'feature_names', 'featureNames', 'features'];
 
 function featureNamesOf(
   metadata: Readonly<Record<string, string>>,
@@ -135,14 +135,24 @@ function featureNamesOf(
   return undefined;
 }
 
+/** Names as people put them into metadata: a JSON list, Python's own way to print a list, or a line with commas. */
 function parseNames(text: string | undefined): string[] | undefined {
-  if (text === undefined || !text.startsWith('[')) return undefined;
+  if (text === undefined || text.trim() === '') return undefined;
+  const isList = /^\s*\[.*\]\s*$/s.test(text);
+  if (!isList) return text.includes(',') ? text.split(',').map(name => name.trim()) : undefined;
   try {
     const parsed: unknown = JSON.parse(text);
     return Array.isArray(parsed) && parsed.every(name => typeof name === 'string') ? parsed : undefined;
   } catch {
-    return undefined;
+    return pythonList(text);
   }
+}
+
+/** `['age', "driver's income"]`; undefined for anything but a list of plain texts. */
+function pythonList(text: string): string[] | undefined {
+  const item = /'((?:[^'\\]|\\['"\\])*)'|"((?:[^"\\]|\\['"\\])*)"/g;
+  const names = [...text.matchAll(item)].map(match => (match[1] ?? match[2] ?? '').replace(/\\(.)/g, '$1'));
+  return /^[\s,[\]]*$/.test(text.replace(item, '')) && names.length > 0 ? names : undefined;
 }
 
 /** Every node of a graph, sub-graphs of attributes included. */

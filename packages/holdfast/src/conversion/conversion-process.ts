@@ -13,6 +13,7 @@ import { guardAgainstOrphanhood, reasonOf } from '../runtime/index.ts';
 import { changeModel } from './change-model.ts';
 import type { ConversionResult, FromConverter, ToConverter } from './conversion-messages.ts';
 import { ModelRunner } from './model-runner.ts';
+import { tryOnnx } from './try-onnx.ts';
 
 function tell(message: FromConverter): void {
   if (process.connected) process.send?.(message);
@@ -34,7 +35,9 @@ async function convertAll(request: ToConverter): Promise<ConversionResult> {
     tell({ kind: 'phase', phase: `checking against the source${which}` });
     const { rounds } = request.options;
     verifications.push(
-      await verifyConversion(files, conversion, { run: runner.run, ...(rounds !== undefined && { rounds }) }),
+      conversion.report.source.format === 'onnx'
+        ? await tryOnnx(conversion.model, runner)
+        : await verifyConversion(files, conversion, { run: runner.run, ...(rounds !== undefined && { rounds }) }),
     );
     stages.push(conversion);
   }

@@ -14,13 +14,15 @@ export class ModelRunner {
     this.#folder = folder;
   }
 
-  readonly run: RunModel = async (model, inputs) => {
-    if (this.#session === undefined || this.#model !== model) {
-      const path = join(this.#folder, 'trial.onnx');
-      await writeFile(path, model);
-      this.#session = await OrtSession.load(path, { threads: 1 });
-      this.#model = model;
-    }
-    return (await this.#session.run(inputs)).outputs;
-  };
+  /** Loads bytes unless they are loaded already. @throws Error of the runtime */
+  async load(model: Uint8Array): Promise<OrtSession> {
+    if (this.#session !== undefined && this.#model === model) return this.#session;
+    const path = join(this.#folder, 'trial.onnx');
+    await writeFile(path, model);
+    this.#session = await OrtSession.load(path, { threads: 1 });
+    this.#model = model;
+    return this.#session;
+  }
+
+  readonly run: RunModel = async (model, inputs) => (await (await this.load(model)).run(inputs)).outputs;
 }

@@ -1,5 +1,5 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
 import { fault } from '@holdfast/api';
 import { inspectModel, sniffFile } from '@holdfast/onnx';
 import type { SourcePath } from './conversion-messages.ts';
@@ -10,7 +10,7 @@ const maxFiles = 2000;
 /**
  * The files of the model at a path: the file itself with the weights that it names beside it, or everything in a
  * folder (SavedModel, TensorFlow.js, ONNX with external data).
- * @throws Fault `bad_request` when there is nothing at the path, or too much
+ * @throws Fault `bad_request` when there is nothing at the path, or too much, or a link to a file outside
  */
 export async function sourceFilesOf(path: string): Promise<readonly SourcePath[]> {
   const facts = await stat(path).catch(() => undefined);
@@ -20,11 +20,25 @@ export async function sourceFilesOf(path: string): Promise<readonly SourcePath[]
   const main = { name: basename(path), path };
   const folder = dirname(path);
   const siblings = /\.(json|onnx|pb)$/i.test(path) ? await siblingNames(path, folder) : [];
-  return [main, ...siblings.map(name => ({ name, path: join(folder, name) }))];
+  const inside = [await realpath(folder), dirname(await realpath(path))];
+  return [main, ...(await Promise.all(siblings.map(name => insideFile(name, join(folder, name), inside))))];
+}
+
+/**
+ * A file of a model, which must lie where the model lies: a link to elsewhere would make any file of the machine part of
+ * it. @throws Fault `bad_request`
+ */
+async function insideFile(name: string, path: string, folders: readonly string[]): Promise<SourcePath> {
+  const target = await realpath(path);
+  if (folders.some(folder => target.startsWith(folder.endsWith(sep) ? folder : folder + sep))) return { name, path };
+  throw fault('bad_request', `${path} is a link to a file outside the model's folder; copy the file into it.`);
 }
 
 async function folderFiles(root: string): Promise<SourcePath[]> {
   const found: SourcePath[] = [];
+  const folder = await realpath(root);
+  // A snapshot in the cache of a model hub is a folder of links to the files beside it.
+  const inside = [folder, join(folder, '..', '..', 'blobs')];
   const walk = async (relative: string): Promise<void> => {
     const entries = await readdir(join(root, relative), { withFileTypes: true });
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
@@ -32,7 +46,7 @@ async function folderFiles(root: string): Promise<SourcePath[]> {
       const name = relative === '' ? entry.name : `${relative}/${entry.name}`;
       const path = join(root, name);
       if (entry.isDirectory()) await walk(name);
-      else if ((await stat(path)).isFile()) found.push({ name, path });
+      else if ((await stat(path)).isFile()) found.push(await insideFile(name, path, inside));
       if (found.length > maxFiles)
         throw fault('bad_request', `${root} has more than ${maxFiles} files; give the folder of one model.`);
     }

@@ -1,5 +1,5 @@
 export { type Child, type ChildEnd, describeEnd, startChild } from './child.ts';
-export type { GoldenReport } from './golden-check.ts';
+export { checkGolden, type GoldenReport } from './golden-check.ts';
 export { type LatencyOptions, measureLatencyMs } from './measure-latency.ts';
 export { guardAgainstOrphanhood } from './orphan-guard.ts';
 export { OrtSession, reasonOf } from './ort-session.ts';

@@ -6,7 +6,7 @@ import type { ModelProto, NodeProto } from '../model/proto.ts';
 import { readModel } from '../model/read-model.ts';
 import { writeModel } from '../model/write-model.ts';
 import { OnnxError } from '../onnx-error.ts';
-import { prepareModel } from '../prepare-model.ts';
+import { prepareModel } from '../prepare/prepare-model.ts';
 import { sniffFile } from '../sniff/sniff-file.ts';
 import { fixturePaths, hasFixtures, readFixture } from '../testing/fixtures.ts';
 import { checkModel } from './check-model.ts';

@@ -5,7 +5,7 @@ import type { AttributeProto, GraphProto, ModelProto, NodeProto, OpsetImport, Te
 import { readModel } from '../model/read-model.ts';
 import { writeModel } from '../model/write-model.ts';
 import { OnnxError } from '../onnx-error.ts';
-import { classesKey } from '../prepare-model.ts';
+import { classesKey } from '../prepare/zip-maps.ts';
 import type { Conversion } from './convert.ts';
 import type { ConversionReport } from './report.ts';
 

@@ -1,13 +1,14 @@
 import { checkModel } from '../check/check-model.ts';
 import { checkExternalData } from '../check/external-data.ts';
-import { allTensors, inspectModel } from '../inspect-model.ts';
+import { allTensors, inspectModel, type TensorSpec } from '../inspect-model.ts';
 import { editTensors } from '../model/edit-tensors.ts';
 import { elementTypeOf } from '../model/element-type.ts';
 import type { ModelProto, TensorProto } from '../model/proto.ts';
 import { readModel } from '../model/read-model.ts';
 import { elementCount } from '../model/tensor-values.ts';
 import { OnnxError } from '../onnx-error.ts';
-import { classesKey, prepareModel } from '../prepare-model.ts';
+import { prepareModel } from '../prepare/prepare-model.ts';
+import { classesKey } from '../prepare/zip-maps.ts';
 import type { SourceFile } from './convert.ts';
 import type { ConvertedGraph } from './sklearn/convert-sklearn.ts';
 
@@ -22,7 +23,7 @@ export function convertOnnx(bytes: Uint8Array, files: readonly SourceFile[]): Co
   const { bytes: prepared, changes } = prepareModel(bytes);
   checkModel(prepared, { externalFiles: new Map(files.map(file => [file.name, file.bytes.length])) });
   const inlined = withInlineData(readModel(prepared), files);
-  const { producer, metadata, featureNames } = inspectModel(prepared);
+  const { producer, metadata, featureNames, signature } = inspectModel(prepared);
   const external = inlined.taken.size === 0 ? [] : [`Tensor data of ${[...inlined.taken].join(', ')} was taken in.`];
   return {
     model: inlined.model,
@@ -31,8 +32,14 @@ export function convertOnnx(bytes: Uint8Array, files: readonly SourceFile[]): Co
     modelClass: 'ONNX graph',
     featureNames,
     classes: classesOf(metadata[classesKey]),
-    notes: [...changes, ...external],
+    notes: [...changes, ...external, ...signature.inputs.flatMap(halfNote)],
   };
+}
+
+function halfNote({ name, dtype }: TensorSpec): string[] {
+  return dtype === 'FP16'
+    ? [`The input "${name}" is float16: numbers sent to it keep 11 bits, and those beyond 65504 become infinite.`]
+    : [];
 }
 
 function withInlineData(

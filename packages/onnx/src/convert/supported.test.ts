@@ -9,6 +9,7 @@ test('the README lists exactly what the converters know', () => {
 });
 
 test.each([
+  ['onnx', 'ONNX'],
   ['scikit-learn', 'scikit-learn'],
   ['xgboost', 'XGBoost'],
   ['lightgbm', 'LightGBM'],

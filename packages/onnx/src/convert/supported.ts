@@ -1,3 +1,5 @@
+import { supportedVersions } from '../check/check-model.ts';
+import { mlOperators, standardOperators } from '../check/known-operators.ts';
 import { lightgbmObjectives } from './boosting/convert-lightgbm.ts';
 import { xgboostObjectives } from './boosting/convert-xgboost.ts';
 import { catboostLosses } from './catboost/convert-catboost.ts';
@@ -36,7 +38,16 @@ export function supportedSources(): readonly SupportedSource[] {
     family: `layers: ${family}`,
     names: entries.map(([name]) => name).sort(),
   }));
+  const { ir, standardOpset, mlOpset } = supportedVersions;
+  const onnx = { framework: 'ONNX', files: '.onnx with the files of its external data' };
   return [
+    {
+      ...onnx,
+      family: 'versions',
+      names: [`IR 1 to ${ir}`, `ai.onnx 1 to ${standardOpset}`, `ai.onnx.ml 1 to ${mlOpset}`],
+    },
+    { ...onnx, family: 'operators: ai.onnx', names: [...standardOperators].sort() },
+    { ...onnx, family: 'operators: ai.onnx.ml', names: [...mlOperators].sort() },
     ...sklearn,
     {
       framework: 'scikit-learn',

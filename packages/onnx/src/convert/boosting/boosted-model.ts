@@ -1,5 +1,5 @@
 import { OnnxError } from '../../onnx-error.ts';
-import { classesKey } from '../../prepare-model.ts';
+import { classesKey } from '../../prepare/zip-maps.ts';
 import type { GraphBuilder } from '../graph-builder.ts';
 import { emitLabels } from '../sklearn/class-answers.ts';
 import type { ConvertedGraph } from '../sklearn/convert-sklearn.ts';

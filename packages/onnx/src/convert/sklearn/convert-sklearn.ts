@@ -1,6 +1,6 @@
 import type { ModelProto } from '../../model/proto.ts';
 import { OnnxError } from '../../onnx-error.ts';
-import { classesKey } from '../../prepare-model.ts';
+import { classesKey } from '../../prepare/zip-maps.ts';
 import { GraphBuilder } from '../graph-builder.ts';
 import { PyObject, type PyValue } from '../pickle/python-values.ts';
 import { emitLabels } from './class-answers.ts';
