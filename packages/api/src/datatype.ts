@@ -34,6 +34,18 @@ export const elementBytes: Readonly<Record<Datatype, number>> = {
   BYTES: 0,
 };
 
+/** Least and greatest value of the integer types; absent for the others. */
+export const integerRanges: Partial<Readonly<Record<Datatype, readonly [minimum: bigint, maximum: bigint]>>> = {
+  UINT8: [0n, 0xffn],
+  UINT16: [0n, 0xffffn],
+  UINT32: [0n, 0xffff_ffffn],
+  UINT64: [0n, 2n ** 64n - 1n],
+  INT8: [-0x80n, 0x7fn],
+  INT16: [-0x8000n, 0x7fffn],
+  INT32: [-0x8000_0000n, 0x7fff_ffffn],
+  INT64: [-(2n ** 63n), 2n ** 63n - 1n],
+};
+
 /** Element storage: one typed array per dtype; FP16 as raw bits in a `Uint16Array`; BOOL as 0/1; BYTES as strings. */
 export type TensorData =
   | Uint8Array

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { type DuckDBAppender, type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
+import { Turns } from '../storage/index.ts';
 
 export interface DuckOptions {
   /** The only directories, with what is below them, that may be read and written. */
@@ -17,7 +18,7 @@ export interface DuckOptions {
 export class Duck implements Disposable {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {
     this.#instance = instance;
@@ -41,7 +42,7 @@ export class Duck implements Disposable {
   }
 
   async run(sql: string): Promise<void> {
-    await this.#inTurn(() => this.#connection.run(sql));
+    await this.#turns.take(() => this.#connection.run(sql));
   }
 
   /** Runs an insert, update or delete; the number of rows it touched. */
@@ -52,19 +53,19 @@ export class Duck implements Disposable {
 
   /** All rows of a query, column by column in the order of the select list. */
   async columns(sql: string): Promise<DuckDBValue[][]> {
-    const reader = await this.#inTurn(() => this.#connection.runAndReadAll(sql));
+    const reader = await this.#turns.take(() => this.#connection.runAndReadAll(sql));
     return reader.getColumns();
   }
 
   /** All rows of a query as objects. */
   async rows(sql: string): Promise<Record<string, DuckDBValue>[]> {
-    const reader = await this.#inTurn(() => this.#connection.runAndReadAll(sql));
+    const reader = await this.#turns.take(() => this.#connection.runAndReadAll(sql));
     return reader.getRowObjects();
   }
 
   /** Appends to a table; everything appended is there when the returned promise resolves. */
   async append(table: string, fill: (appender: DuckDBAppender) => void): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#turns.take(async () => {
       const appender = await this.#connection.createAppender(table);
       fill(appender);
       appender.closeSync();
@@ -74,12 +75,6 @@ export class Duck implements Disposable {
   [Symbol.dispose](): void {
     this.#connection.closeSync();
     this.#instance.closeSync();
-  }
-
-  #inTurn<T>(step: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(step);
-    this.#turn = result.catch(() => {});
-    return result;
   }
 }
 

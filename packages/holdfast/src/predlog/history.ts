@@ -1,3 +1,4 @@
+import { Turns } from '../storage/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { Catalog, type PredlogDatabase } from './catalog.ts';
 import type { StoredChunk } from './chunk-codec.ts';
@@ -63,7 +64,7 @@ export interface History extends AsyncDisposable {
 class WatchedHistory implements History {
   readonly #options: HistoryOptions;
   readonly #parts: SealParts;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #tidying: Promise<void> = Promise.resolve();
   #isTidying = false;
   #isClosing = false;
@@ -84,19 +85,19 @@ class WatchedHistory implements History {
   }
 
   ingest(chunks: readonly StoredChunk[]): Promise<void> {
-    return this.#inTurn(() => this.#parts.hot.ingest(chunks));
+    return this.#turns.take(() => this.#parts.hot.ingest(chunks));
   }
 
   matchNew(): Promise<ChangedRange[]> {
-    return this.#inTurn(() => this.#parts.joiner.matchNew(this.#options.clock()));
+    return this.#turns.take(() => this.#parts.joiner.matchNew(this.#options.clock()));
   }
 
   scoredWindow(query: ScoredWindowQuery): Promise<ScoredWindow> {
-    return this.#inTurn(() => readScoredWindow(this.#parts, query));
+    return this.#turns.take(() => readScoredWindow(this.#parts, query));
   }
 
   seal(finished: readonly string[]): Promise<string[]> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const segments = await sealSegments(this.#parts, finished, this.#options.clock());
       if (this.#options.share !== undefined) for (const segment of segments) this.#sealed.add(segment);
       return segments;
@@ -120,7 +121,7 @@ class WatchedHistory implements History {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosing = true;
     await this.#tidying;
-    await this.#turn;
+    await this.#turns.ended();
     this.#parts.duck[Symbol.dispose]();
   }
 
@@ -132,18 +133,12 @@ class WatchedHistory implements History {
       const parts = { duck, catalog, directory };
       while (!this.#isClosing && (await mergeOnce(parts, nowMs))) {}
     }
-    await this.#inTurn(() => mergePending(this.#parts, joiner, nowMs));
+    await this.#turns.take(() => mergePending(this.#parts, joiner, nowMs));
     if (this.#options.share !== undefined) {
       await catalog.forgetLetGo(nowMs - letGoKeptMs);
       this.#sealed = (await catalog.letGo()).union(await catalog.sealedSegments());
     }
     await applyRetention(this.#parts, nowMs - (this.#options.retentionMs ?? 90 * 86_400_000), nowMs);
-  }
-
-  #inTurn<T>(step: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(step);
-    this.#turn = result.catch(() => {});
-    return result;
   }
 }
 

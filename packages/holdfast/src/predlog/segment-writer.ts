@@ -1,5 +1,6 @@
 import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Turns } from '../storage/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { syncDirectory } from './log-recovery.ts';
 import { newSegment, type Stream } from './segment-name.ts';
@@ -60,7 +61,7 @@ async function writeFully(handle: FileHandle, bytes: Uint8Array, position: numbe
 export class SegmentWriter implements AsyncDisposable {
   readonly #options: SegmentOptions;
   #open: OpenSegment | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #ageTimer: NodeJS.Timeout | undefined;
 
   private constructor(options: SegmentOptions) {
@@ -77,22 +78,16 @@ export class SegmentWriter implements AsyncDisposable {
    * @throws AppendError
    */
   append(bytes: Uint8Array): Promise<void> {
-    return this.#exclusively(() => this.#append(bytes));
+    return this.#turns.take(() => this.#append(bytes));
   }
 
   /** Finishes the open segment, so that it can be sealed. */
   finish(): Promise<void> {
-    return this.#exclusively(() => this.#finish());
+    return this.#turns.take(() => this.#finish());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.finish();
-  }
-
-  #exclusively<T>(step: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(step);
-    this.#turn = result.catch(() => {});
-    return result;
   }
 
   async #append(bytes: Uint8Array): Promise<void> {

@@ -3,6 +3,7 @@ import { champion, type Ensemble, fault, type ModelName, parseModelName } from '
 import type { Config, WarmUpConfig } from '../config/index.ts';
 import type { BlobStore, Registry } from '../registry/index.ts';
 import { type Fleet, type Publisher, storeSource } from '../rollout/index.ts';
+import { Turns } from '../storage/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { mismatch } from './check-signature.ts';
 import { type FolderProblem, labelsOf, type ModelFolder, readRepository, versionSource } from './model-folder.ts';
@@ -72,7 +73,7 @@ export class ModelRepository implements AsyncDisposable {
   readonly #pending = new Map<string, string>();
   #rooms: RepositoryRooms | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #working: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #isClosed = false;
 
   private constructor(options: ModelRepositoryOptions) {
@@ -153,15 +154,15 @@ export class ModelRepository implements AsyncDisposable {
     if (folder === undefined) return false;
     // The models of an ensemble are loaded with it.
     const parts = new Set(folder.config?.ensemble?.map(step => step.model));
-    for (const part of folders) if (parts.has(part.name)) await this.#inTurn(() => this.#sync(part));
-    await this.#inTurn(() => this.#sync(folder));
+    for (const part of folders) if (parts.has(part.name)) await this.#turns.take(() => this.#sync(part));
+    await this.#turns.take(() => this.#sync(folder));
     return true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    await this.#working;
+    await this.#turns.ended();
   }
 
   #read(): ReturnType<typeof readRepository> {
@@ -169,16 +170,10 @@ export class ModelRepository implements AsyncDisposable {
     return readRepository(folder, model => configOf(parseModelName(model)).versions);
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#working.then(work);
-    this.#working = mine.catch(() => {});
-    return mine;
-  }
-
   #schedule(afterMs: number | undefined): void {
     if (afterMs === undefined || this.#isClosed) return;
     this.#timer = setTimeout(() => {
-      void this.#inTurn(async () => {
+      void this.#turns.take(async () => {
         const hasUnsettled = await this.#look().catch((error: unknown) => {
           // A disk that is away for a moment takes no model out of service.
           this.#options.log.warn({ error, folder: this.#options.folder }, 'repository.unreadable');

@@ -11,6 +11,7 @@ import type { ModelConfig } from '../config/index.ts';
 import type { AliasChange, BlobStore, Change, RegisteredVersion, Registry } from '../registry/index.ts';
 import type { RunnerTarget } from '../runtime/index.ts';
 import type { RoutedDeployment, RoutedModel, RoutedVersion, RoutingTable } from '../serving/index.ts';
+import { KeyedTurns } from '../storage/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { readEnsemble } from './ensemble-definition.ts';
 import { versionsOf } from './routed-deployment.ts';
@@ -73,7 +74,7 @@ export class Fleet {
   readonly #live = new Map<ModelName, Map<number, Live>>();
   /** What the last load of a model changed. */
   readonly #batching = new Map<ModelName, Partial<ModelConfig['batching']>>();
-  readonly #turns = new Map<ModelName, Promise<unknown>>();
+  readonly #turns = new KeyedTurns<ModelName>();
   readonly #routed = new Map<ModelName, RoutedModel>();
   #generation = 0;
 
@@ -84,7 +85,7 @@ export class Fleet {
   /** Loads what the registry says is live. A model that cannot be loaded does not keep the others from serving. */
   async open(): Promise<void> {
     const names = await this.#options.registry.modelNames();
-    await Promise.all(names.map(name => this.#inTurn(name, () => this.#reconcile(name))));
+    await Promise.all(names.map(name => this.#turns.take(name, () => this.#reconcile(name))));
   }
 
   /** Where nothing is routed gateways wait for their first table; from now on they answer that no model is there. */
@@ -95,7 +96,7 @@ export class Fleet {
   /** Follows what somebody else changed in the registry, model by model. */
   async refresh(): Promise<void> {
     const names = new Set([...(await this.#options.registry.modelNames()), ...this.#routed.keys()]);
-    await Promise.all([...names].map(name => this.#inTurn(name, () => this.#reconcile(name))));
+    await Promise.all([...names].map(name => this.#turns.take(name, () => this.#reconcile(name))));
   }
 
   /** State of one version now. */
@@ -132,7 +133,7 @@ export class Fleet {
 
   /** Points an alias at a version: load and warm up, commit, flip the gateways, drain what nobody points at. */
   async moveAlias(model: ModelName, alias: Alias, version: number, change: AliasChange): Promise<AliasMove> {
-    return this.#inTurn(model, () => this.#moveAlias(model, alias, version, change));
+    return this.#turns.take(model, () => this.#moveAlias(model, alias, version, change));
   }
 
   async #moveAlias(model: ModelName, alias: Alias, version: number, change: AliasChange): Promise<AliasMove> {
@@ -153,7 +154,7 @@ export class Fleet {
 
   /** Points the champion back at the version before. @throws Fault `no_previous_version` */
   async rollback(model: ModelName, change: Change): Promise<AliasMove> {
-    return this.#inTurn(model, async () => {
+    return this.#turns.take(model, async () => {
       await this.#options.registry.versions(model);
       const previous = await this.#options.registry.previousVersion(model, champion);
       if (previous === undefined) throw fault('no_previous_version', model);
@@ -162,7 +163,7 @@ export class Fleet {
   }
 
   async removeAlias(model: ModelName, alias: Alias, change: Change): Promise<AliasMove> {
-    return this.#inTurn(model, async () => {
+    return this.#turns.take(model, async () => {
       const move = await this.#options.registry.removeAlias(model, alias, change);
       await this.#reconcile(model);
       return move;
@@ -170,7 +171,7 @@ export class Fleet {
   }
 
   async removeVersion(model: ModelName, version: number): Promise<void> {
-    await this.#inTurn(model, async () => {
+    await this.#turns.take(model, async () => {
       const deployment = this.#routed.get(model)?.deployment;
       if (deployment !== undefined && versionsOf(deployment).includes(version)) {
         throw fault('version_deployed', model, version);
@@ -181,7 +182,7 @@ export class Fleet {
   }
 
   async removeModel(model: ModelName): Promise<void> {
-    await this.#inTurn(model, async () => {
+    await this.#turns.take(model, async () => {
       await this.#options.registry.removeModel(model);
       await this.#reconcile(model);
     });
@@ -189,7 +190,7 @@ export class Fleet {
 
   /** Frees what a model holds: none of its versions answers until it is loaded again. @throws Fault `model_not_found` */
   async unload(model: ModelName): Promise<void> {
-    await this.#inTurn(model, async () => {
+    await this.#turns.take(model, async () => {
       await this.#options.registry.setHeld(model, true);
       await this.#reconcile(model);
     });
@@ -200,7 +201,7 @@ export class Fleet {
    * @throws Fault `model_not_found`, `version_not_ready`, or why the champion cannot be loaded
    */
   async load(model: ModelName, batching: Partial<ModelConfig['batching']> = {}): Promise<void> {
-    await this.#inTurn(model, async () => {
+    await this.#turns.take(model, async () => {
       const { registry } = this.#options;
       await registry.setHeld(model, false);
       this.#batching.set(model, batching);
@@ -214,12 +215,12 @@ export class Fleet {
 
   /** A version was added without moving an alias; gateways and the console should know of it. */
   async announce(model: ModelName): Promise<void> {
-    await this.#inTurn(model, () => this.#reconcile(model));
+    await this.#turns.take(model, () => this.#reconcile(model));
   }
 
   /** A version whose runners died too often: it stops serving and its aliases fall back to the last good version. */
   async quarantine(model: ModelName, version: number, reason: string): Promise<void> {
-    await this.#inTurn(model, async () => {
+    await this.#turns.take(model, async () => {
       const { registry, log } = this.#options;
       await registry.quarantine(model, version, reason);
       this.#set(model, version, { state: 'quarantined', reason, sockets: [] });
@@ -237,17 +238,6 @@ export class Fleet {
       }
       await this.#reconcile(model);
     });
-  }
-
-  async #inTurn<T>(model: ModelName, work: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(model) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    this.#turns.set(model, mine);
-    try {
-      return await mine;
-    } finally {
-      if (this.#turns.get(model) === mine) this.#turns.delete(model);
-    }
   }
 
   /** Makes what runs and what is routed equal to what the registry says. */

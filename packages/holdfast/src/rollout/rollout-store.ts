@@ -9,6 +9,7 @@ import {
   type RolloutEvent,
   type RolloutPoint,
   type RolloutStep,
+  rolloutPhaseSchema,
   rolloutPointSchema,
   stickySchema,
 } from '@holdfast/api';
@@ -63,17 +64,7 @@ export interface StateChange {
 const pointsPerRollout = 600;
 const checksSchema = z.array(checkResultSchema);
 const stateSchema: z.ZodType<RolloutState> = z.object({
-  phase: z.enum([
-    'pending',
-    'shadow',
-    'canary',
-    'paused',
-    'promoting',
-    'promoted',
-    'rolling-back',
-    'rolled-back',
-    'failed',
-  ]),
+  phase: rolloutPhaseSchema,
   pausedFor: z.enum(['manual', 'inconclusive']).nullable(),
   step: z.number(),
   resumeStep: z.number(),

@@ -14,6 +14,7 @@ import type { Kysely } from 'kysely';
 import type { z } from 'zod';
 import type { Change, Registry } from '../registry/index.ts';
 import type { ArmReport, RoutedDeployment } from '../serving/index.ts';
+import { KeyedTurns } from '../storage/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { Deployments } from './deployments.ts';
 import type { Fleet } from './fleet.ts';
@@ -65,7 +66,7 @@ export class Rollouts {
   readonly #options: RolloutsOptions;
   readonly #store: RolloutStore;
   readonly #running = new Map<ModelName, RunningRollout>();
-  readonly #turns = new Map<ModelName, Promise<unknown>>();
+  readonly #turns = new KeyedTurns<ModelName>();
   readonly #busy = new Set<ModelName>();
   readonly #lastPointMs = new Map<ModelName, number>();
   readonly #listeners = new Set<(rollout: Rollout) => void>();
@@ -136,7 +137,7 @@ export class Rollouts {
    * @throws Fault `rollout_running`, `rollout_refused`, `version_not_found`
    */
   async start(model: ModelName, request: z.output<typeof startRolloutSchema>, actor: string): Promise<Rollout> {
-    await this.#inTurn(model, () => this.#begin(model, request, actor));
+    await this.#turns.take(model, () => this.#begin(model, request, actor));
     await this.#load(model);
     return this.#latest(model);
   }
@@ -208,7 +209,7 @@ export class Rollouts {
       const { state, reason } = this.#routes.stateOf(model, challenger);
       const input: RolloutInput =
         state === 'ready' ? { kind: 'loaded' } : { kind: 'load-failed', why: reason ?? `it is ${state}` };
-      await this.#inTurn(model, async () => {
+      await this.#turns.take(model, async () => {
         if (this.#running.get(model) === running) await this.#move(running, input, self);
       });
     } finally {
@@ -219,7 +220,7 @@ export class Rollouts {
   /** @throws Fault `no_rollout`, `rollout_refused` */
   async act(model: ModelName, action: RolloutAction, { actor, reason }: Change): Promise<Rollout> {
     await this.#options.registry.versions(model);
-    return this.#inTurn(model, async () => {
+    return this.#turns.take(model, async () => {
       const running = this.#running.get(model);
       if (running === undefined) throw fault('no_rollout', model);
       const isMoved = await this.#move(running, { kind: 'act', action, reason: reason || action }, actor);
@@ -236,7 +237,7 @@ export class Rollouts {
   }
 
   async #interrupt(model: ModelName, reasonOf: (running: RunningRollout) => string | undefined): Promise<void> {
-    await this.#inTurn(model, async () => {
+    await this.#turns.take(model, async () => {
       const running = this.#running.get(model);
       const why = running && reasonOf(running);
       if (running !== undefined && why !== undefined) await this.#move(running, { kind: 'interrupted', why }, self);
@@ -297,7 +298,7 @@ export class Rollouts {
       await this.#load(model);
       return;
     }
-    await this.#inTurn(model, async () => {
+    await this.#turns.take(model, async () => {
       const running = this.#running.get(model);
       if (running === undefined) return;
       const { phase } = running.state;
@@ -430,7 +431,7 @@ export class Rollouts {
 
   /** A removed model takes its history along. */
   async forget(model: ModelName): Promise<void> {
-    await this.#inTurn(model, async () => {
+    await this.#turns.take(model, async () => {
       this.#running.delete(model);
       await this.#store.forget(model);
     });
@@ -455,17 +456,6 @@ export class Rollouts {
   #describe({ order, state, endedAtMs }: StoredRollout): Rollout {
     const running = this.#running.get(order.model);
     return describeRollout(order, state, endedAtMs, running?.order.id === order.id ? running : undefined);
-  }
-
-  async #inTurn<T>(model: ModelName, work: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(model) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    this.#turns.set(model, mine);
-    try {
-      return await mine;
-    } finally {
-      if (this.#turns.get(model) === mine) this.#turns.delete(model);
-    }
   }
 }
 

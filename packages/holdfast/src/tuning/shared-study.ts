@@ -3,6 +3,7 @@ import { type AskAnswer, fault, isFault, type PruneAnswer, type ScalarValue, stu
 import { type Json, type Study, TuneFault } from '@holdfast/tune';
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { z } from 'zod';
+import { Turns } from '../storage/index.ts';
 import type { TuningTables } from './schema.ts';
 import { addEvent } from './study-events.ts';
 import type { StudyHandle, TrialOutcome } from './study-handle.ts';
@@ -57,7 +58,8 @@ export class SharedStudy implements StudyHandle {
   readonly #now: () => number;
   readonly #clock = new StillClock();
   #replica: Replica | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  /** One operation of this process after the other: they share the replica. */
+  readonly #turns = new Turns();
   /** What the latest suggestion took; unknown before the first. */
   #proposalMs = Number.POSITIVE_INFINITY;
 
@@ -120,13 +122,6 @@ export class SharedStudy implements StudyHandle {
 
   enqueue(params: Readonly<Record<string, ScalarValue>>): Promise<number> {
     return this.#inTurn('enqueue', ({ study }) => study.enqueueFlat(params).number);
-  }
-
-  /** One operation of this process after the other: they share the replica. */
-  #oneAtATime<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => {});
-    return result;
   }
 
   /** A transaction whose work changes the replica: a second attempt starts from the store again. */
@@ -230,7 +225,7 @@ export class SharedStudy implements StudyHandle {
 
   /** Runs one operation on a trial in one transaction. */
   #change<T>(number: number, operate: (replica: Replica) => T): Promise<T> {
-    return this.#oneAtATime(() =>
+    return this.#turns.take(() =>
       this.#orForget(number, () =>
         this.#transact(async writer => {
           const { replica } = await this.#follow(writer);
@@ -258,7 +253,7 @@ export class SharedStudy implements StudyHandle {
   async #inTurn<T>(worker: string, operate: (replica: Replica) => T, signal?: AbortSignal): Promise<T> {
     for (;;) {
       signal?.throwIfAborted();
-      const done = await this.#oneAtATime(() =>
+      const done = await this.#turns.take(() =>
         this.#orForget(undefined, async () => {
           if (this.#proposalMs <= quickMs) return this.#operateAtOnce(worker, operate);
           const turn = await this.#takeTurn(worker);

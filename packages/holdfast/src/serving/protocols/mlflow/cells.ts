@@ -1,4 +1,4 @@
-import { type Datatype, type TensorData, typedArrayOf } from '@holdfast/api';
+import { type Datatype, integerRanges, type TensorData, typedArrayOf } from '@holdfast/api';
 import type { JsonValue } from '../../json/json-cursor.ts';
 import { textFault } from '../../json/tensor-elements.ts';
 import { badRequest, type Refusal } from '../../refusal.ts';
@@ -20,17 +20,6 @@ const typeNames: Readonly<Record<Datatype, string>> = {
   UINT64: 'uint64',
   BOOL: 'boolean',
   BYTES: 'string',
-};
-
-const ranges: Partial<Readonly<Record<Datatype, readonly [minimum: bigint, maximum: bigint]>>> = {
-  UINT8: [0n, 0xffn],
-  UINT16: [0n, 0xffffn],
-  UINT32: [0n, 0xffff_ffffn],
-  UINT64: [0n, 2n ** 64n - 1n],
-  INT8: [-0x80n, 0x7fn],
-  INT16: [-0x8000n, 0x7fffn],
-  INT32: [-0x8000_0000n, 0x7fff_ffffn],
-  INT64: [-(2n ** 63n), 2n ** 63n - 1n],
 };
 
 /** Where a value stands, for errors. */
@@ -95,7 +84,7 @@ export function elementOf(value: JsonValue, datatype: Datatype, place: CellPlace
       );
     default: {
       const whole = wholeOf(value);
-      const [minimum, maximum] = ranges[datatype] ?? [0n, 0n];
+      const [minimum, maximum] = integerRanges[datatype] ?? [0n, 0n];
       if (whole === undefined || whole < minimum || whole > maximum) throw incompatible(value, datatype, place);
       return datatype === 'INT64' || datatype === 'UINT64' ? whole : Number(whole);
     }

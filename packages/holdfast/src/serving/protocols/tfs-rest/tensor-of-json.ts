@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import {
   type Datatype,
   elementCount,
+  integerRanges,
   type Tensor,
   type TensorData,
   type TensorSpec,
@@ -19,17 +20,6 @@ function wrongType(value: JsonValue, datatype: Datatype): Refusal {
     `JSON Value: ${quoteValue(value)} Type: ${typeOf(value)} is not of expected type: ${typeNames[datatype]}`,
   );
 }
-
-const ranges: Partial<Readonly<Record<Datatype, readonly [minimum: bigint, maximum: bigint]>>> = {
-  UINT8: [0n, 0xffn],
-  UINT16: [0n, 0xffffn],
-  UINT32: [0n, 0xffff_ffffn],
-  UINT64: [0n, 2n ** 64n - 1n],
-  INT8: [-0x80n, 0x7fn],
-  INT16: [-0x8000n, 0x7fffn],
-  INT32: [-0x8000_0000n, 0x7fff_ffffn],
-  INT64: [-(2n ** 63n), 2n ** 63n - 1n],
-};
 
 function textOf(value: JsonValue): string {
   if (typeof value === 'string') return value;
@@ -61,7 +51,7 @@ function elementOf(value: JsonValue, datatype: Datatype): Element {
     default: {
       if (typeof value !== 'bigint' && !Number.isSafeInteger(value)) throw wrongType(value, datatype);
       const whole = BigInt(Number.isSafeInteger(value) ? Number(value) : String(value));
-      const [minimum, maximum] = ranges[datatype] ?? [0n, 0n];
+      const [minimum, maximum] = integerRanges[datatype] ?? [0n, 0n];
       if (whole < minimum || whole > maximum) throw wrongType(value, datatype);
       return datatype === 'INT64' || datatype === 'UINT64' ? whole : Number(whole);
     }
