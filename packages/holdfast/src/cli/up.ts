@@ -34,9 +34,14 @@ export interface StartRequest {
   readonly config: Config;
   readonly workers: number;
   readonly progress: (text: string) => void;
+  /** Gives the start up: what was started already ends in order, and the start rejects. */
+  readonly signal: AbortSignal;
 }
 
 export type StartHoldfast = (request: StartRequest) => Promise<RunningHoldfast>;
+
+/** Longer than any process of it may take to end. */
+const stopTimeoutMs = 45_000;
 
 /** @throws UsageError */
 function duration(parsed: Parsed, name: string): number | undefined {
@@ -148,15 +153,23 @@ export function upCommand(start: StartHoldfast): Command {
       jsonHelp,
     ],
     run: async (parsed, terminal) => {
-      const stop = signalled();
+      const stopping = new AbortController();
+      const stop = signalled().then(() => {
+        terminal.stderr('finishing what is in flight ...\n');
+        stopping.abort();
+        setTimeout(() => {
+          terminal.stderr(`holdfast: not ended in order within ${stopTimeoutMs / 1000} s\n`);
+          process.exit(exitCodes.failed);
+        }, stopTimeoutMs).unref();
+      });
       const workers = wholeNumber(parsed, 'workers', 1, 64) ?? 1;
       const config = await configOf(parsed);
       try {
-        await using running = await start({ config, workers, progress: terminal.stderr });
+        await using running = await start({ config, workers, progress: terminal.stderr, signal: stopping.signal });
         announce(running, parsed, terminal);
         await stop;
-        terminal.stderr('finishing what is in flight ...\n');
       } catch (error) {
+        if (error === stopping.signal.reason) return exitCodes.ok;
         if (error instanceof Error && error.name === 'DataDirectoryInUse') {
           terminal.stderr(`holdfast: ${error.message}\n`);
           return exitCodes.dataDirectoryInUse;

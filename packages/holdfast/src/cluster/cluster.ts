@@ -68,6 +68,8 @@ export class Cluster<Database> implements AsyncDisposable {
   #leader: Leader | undefined;
   #members: Awaited<ReturnType<typeof members>> = [];
   #leading: Leading | undefined;
+  /** What this machine did as a leader before; it must have ended before it does it again. */
+  #ending: Promise<void> = Promise.resolve();
   #renewedMs = Number.NEGATIVE_INFINITY;
   #running: Promise<void> = Promise.resolve();
   #wake: () => void = () => {};
@@ -253,7 +255,10 @@ export class Cluster<Database> implements AsyncDisposable {
     const stop = new AbortController();
     const { ordinal } = this;
     log.info({ ordinal, token }, 'cluster.leading');
+    const before = this.#ending;
     const start = async (): Promise<AsyncDisposable | undefined> => {
+      await before;
+      stop.signal.throwIfAborted();
       await using stack = new AsyncDisposableStack();
       const db = await open(fenceOf(ordinal, token));
       stack.defer(() => close(db));
@@ -261,9 +266,9 @@ export class Cluster<Database> implements AsyncDisposable {
       return stack.move();
     };
     const part = start().catch((error: unknown) => {
-      log.error({ error }, 'cluster.leading_failed');
+      if (!stop.signal.aborted) log.error({ error }, 'cluster.leading_failed');
       // Somebody else may manage; this machine tries again when the lease is free.
-      this.#leading = undefined;
+      if (this.#leading?.stop === stop) this.#leading = undefined;
       return undefined;
     });
     this.#leading = { token, stop, part };
@@ -275,7 +280,7 @@ export class Cluster<Database> implements AsyncDisposable {
     this.#leading = undefined;
     this.#options.log.warn({ token: leading.token, why }, 'cluster.not_leading');
     leading.stop.abort();
-    leading.part
+    this.#ending = leading.part
       .then(part => part?.[Symbol.asyncDispose]())
       .catch((error: unknown) => this.#options.log.error({ error }, 'cluster.leading_not_ended'));
   }
@@ -289,6 +294,7 @@ export class Cluster<Database> implements AsyncDisposable {
     this.#leading = undefined;
     leading?.stop.abort();
     await (await leading?.part)?.[Symbol.asyncDispose]();
+    await this.#ending;
     if (leading !== undefined && this.#db !== undefined)
       await giveUp(this.#tables(), this.ordinal, leading.token).catch(() => {});
     if (this.#db !== undefined) await this.#options.close(this.#db);

@@ -7,6 +7,11 @@ export function childSettings(): unknown {
   return JSON.parse(raw);
 }
 
+/** Longest time to end in order. Control kills before that; this bound is for a process that it forgot. */
+const drainTimeoutMs = 35_000;
+/** A process without control has no use, and a new control waits for it. */
+const orphanTimeoutMs = 3000;
+
 /**
  * Ends the process in order when control says so or is gone. Control handles the terminal's Ctrl-C for everybody, so
  * children ignore it.
@@ -14,6 +19,7 @@ export function childSettings(): unknown {
 export function endWith(drain: () => Promise<void>): void {
   let isEnding = false;
   const end = async (): Promise<void> => {
+    setTimeout(() => process.exit(1), process.connected ? drainTimeoutMs : orphanTimeoutMs);
     if (isEnding) return;
     isEnding = true;
     await drain();
@@ -25,6 +31,8 @@ export function endWith(drain: () => Promise<void>): void {
   process.on('SIGINT', () => {});
   process.on('SIGTERM', endOrFail);
   process.on('disconnect', endOrFail);
+  // Control that was killed while this process started: its leaving was told before anybody listened.
+  if (!process.connected) endOrFail();
   process.on('message', message => {
     if (typeof message === 'object' && message !== null && 'kind' in message && message.kind === 'drain') endOrFail();
   });

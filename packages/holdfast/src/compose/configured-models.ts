@@ -29,14 +29,16 @@ export class ConfiguredModels {
     this.#publisher = rooms.publisher;
   }
 
-  /** @returns the models that could not be registered, with the reason */
+  /** @returns the models that could not be registered, with the reason. @throws the signal's reason, between two models */
   async register(
     config: Config,
     progress: (text: string) => void,
+    signal: AbortSignal,
   ): Promise<readonly { readonly model: string; readonly why: string }[]> {
     const problems: { model: string; why: string }[] = [];
     for (const [name, model] of Object.entries(config.models)) {
       if (model.file === undefined) continue;
+      signal.throwIfAborted();
       try {
         await this.#registerOne(parseModelName(name), model, model.file, progress);
       } catch (error) {

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
+import { namesFree, takeLock } from './process-lock.ts';
 
 /** Where everything of one Holdfast lies. */
 export interface DataDirectory extends AsyncDisposable {
@@ -35,26 +35,29 @@ function describeOwner(path: string): string {
 }
 
 /**
- * Creates the directory and takes it for this process. The lock is an operating-system lock on a file that SQLite
- * holds, so it ends with the process, however that ends.
+ * Creates the directory and takes it for this process, once the processes of an owner that was killed have left.
  *
+ * @param orphanTimeoutMs how long they may take. @default 10000
  * @throws DataDirectoryInUse naming the owner
  */
-export async function openDataDirectory(path: string, now: () => number): Promise<DataDirectory> {
+export async function openDataDirectory(
+  path: string,
+  now: () => number,
+  orphanTimeoutMs?: number,
+): Promise<DataDirectory> {
   const root = resolve(path);
   const run = join(root, 'run');
   await mkdir(join(run, 'empty'), { recursive: true });
   await mkdir(join(root, 'log'), { recursive: true });
   const ownerPath = join(run, 'owner.json');
-  const lock = new DatabaseSync(join(run, 'lock.db'), { timeout: 0 });
-  try {
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE');
-    lock.exec('BEGIN EXCLUSIVE');
-  } catch {
-    lock.close();
-    throw new DataDirectoryInUse(
-      `${root} is in use by ${describeOwner(ownerPath)}; stop it, or start with another --data directory`,
-    );
+  const lock = takeLock(join(run, 'lock.db'));
+  const inUse = (by: string): Error =>
+    new DataDirectoryInUse(`${root} is in use by ${by}; stop it, or start with another --data directory`);
+  if (lock === undefined) throw inUse(describeOwner(ownerPath));
+  const left = await namesFree(run, orphanTimeoutMs);
+  if (left.length > 0) {
+    lock[Symbol.dispose]();
+    throw inUse(`${left.join(', ')} of a Holdfast that was killed`);
   }
   const owner = { pid: process.pid, host: hostname(), startedAtMs: now() };
   await writeFile(ownerPath, JSON.stringify(owner));
@@ -69,8 +72,7 @@ export async function openDataDirectory(path: string, now: () => number): Promis
       writeFile(ownerPath, JSON.stringify({ ...owner, consoleUrl, inferenceUrl })),
     async [Symbol.asyncDispose]() {
       await rm(ownerPath, { force: true });
-      lock.exec('ROLLBACK');
-      lock.close();
+      lock[Symbol.dispose]();
     },
   };
 }

@@ -15,6 +15,7 @@ import { MetricRegistry } from '../telemetry/index.ts';
 import { childSettings, endWith, tellControl } from './child-entry.ts';
 import { gatewaySettingsSchema } from './gateway-settings.ts';
 import { nullSink } from './null-sink.ts';
+import { holdName } from './process-lock.ts';
 import { processLog } from './process-log.ts';
 import { productVersion } from './product-version.ts';
 
@@ -52,6 +53,7 @@ process.on('message', (message: ToGateway) => {
 });
 
 const { recording, logDirectory: directory, instance } = settings;
+lifetime.use(await holdName(settings.runDirectory, `gateway-${instance}`));
 const segments = { directory, segmentBytes: recording.segmentBytes, segmentAgeMs: recording.segmentAgeMs };
 const labels = lifetime.use(await openLabelLog({ ...segments, instance: `labels-${instance}`, clock: Date.now, log }));
 const recorder = recording.enabled

@@ -13,6 +13,7 @@ export const gatewaySettingsSchema = z.object({
   /** Whether clients may load and unload models and change settings. */
   mayControl: z.boolean(),
   logDirectory: z.string(),
+  runDirectory: z.string(),
   limits: z.object({
     bodyBytes: z.number(),
     requestTimeout: z.number(),

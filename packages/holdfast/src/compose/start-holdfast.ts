@@ -32,7 +32,7 @@ export async function startHoldfast(request: StartRequest): Promise<RunningHoldf
  * Starts the whole product in this one place: takes the directory, opens the stores, starts gateways, runners and the
  * watcher, and serves the console. Disposing ends everything in the opposite order, gateways draining first.
  */
-async function startAlone({ config, workers, progress }: StartRequest): Promise<RunningHoldfast> {
+async function startAlone({ config, workers, progress, signal }: StartRequest): Promise<RunningHoldfast> {
   await using stack = new AsyncDisposableStack();
   const startedAtMs = Date.now();
   const log = processLog('control');
@@ -104,10 +104,11 @@ async function startAlone({ config, workers, progress }: StartRequest): Promise<
   await serving.fleet.open();
   const configured = new ConfiguredModels({ blobs, publisher });
   const problems = [
-    ...(await configured.register(config, progress)),
+    ...(await configured.register(config, progress, signal)),
     ...((await repository?.start({ registry, blobs, publisher, fleet: serving.fleet }, progress)) ?? []),
     ...(await configured.registerEnsembles(Object.entries(config.ensembles))),
   ];
+  signal.throwIfAborted();
   await serving.fleet.answerWithoutModels();
   const gateways = await serving.gateways();
   const inferenceUrl = urlOf(config.host, gateways.port);

@@ -43,7 +43,7 @@ function machineOf(instance: string): number {
  * lease, watches, alerts and answers the control API for all of them.
  */
 export async function startMember(request: StartRequest & { readonly database: string }): Promise<RunningHoldfast> {
-  const { config, workers, progress, database } = request;
+  const { config, workers, progress, database, signal } = request;
   if (config.artifacts === undefined) {
     throw fault(
       'bad_configuration',
@@ -136,7 +136,7 @@ export async function startMember(request: StartRequest & { readonly database: s
       leaderRollouts = undefined;
     });
     const publisher = makePublisher({ config, registry, blobs, serving });
-    const problems = await new ConfiguredModels({ blobs, publisher }).register(config, progress);
+    const problems = await new ConfiguredModels({ blobs, publisher }).register(config, progress, now.signal);
     for (const { model, why } of problems) log.error({ model, why }, 'control.model_not_registered');
     const leading = leaderStack.use(
       await startLeadingPart({
@@ -210,6 +210,8 @@ export async function startMember(request: StartRequest & { readonly database: s
       log,
     }),
   );
+  // A leader that waits for this machine to serve ends before the cluster is left.
+  stack.defer(() => started.reject(fault('draining')));
   const primary: Primary<SharedSchema> = { db: () => leadership?.db ?? cluster.db(), pull: () => cluster.pull() };
   const registry = new Registry(copy, Date.now, primary);
   const deployments = await Deployments.open(copy, Date.now, primary);
@@ -223,7 +225,7 @@ export async function startMember(request: StartRequest & { readonly database: s
       log,
     });
   let serving: ServingPart | undefined;
-  await waitFor(cluster.ready, database, progress);
+  await waitFor(cluster.ready, { database, progress, signal });
   await recoverLog(directory.log, { isOwn: instance => machineOf(instance) === cluster.ordinal });
   const part = new ServingPart({
     config,
@@ -260,6 +262,7 @@ export async function startMember(request: StartRequest & { readonly database: s
   await deployments.reload();
   copiedRollouts = await openRollouts(copy);
   await part.fleet.open();
+  signal.throwIfAborted();
   await part.fleet.answerWithoutModels();
   const gateways = await part.gateways();
   inferenceUrl = urlOf(config.host, gateways.port);
@@ -278,13 +281,21 @@ export async function startMember(request: StartRequest & { readonly database: s
   };
 }
 
-/** Waits for the database on the very first start, and says so. */
-async function waitFor(ready: Promise<void>, database: string, progress: (text: string) => void): Promise<void> {
+/** Waits for the database on the very first start, and says so. @throws the signal's reason */
+async function waitFor(
+  ready: Promise<void>,
+  { database, progress, signal }: Pick<StartRequest, 'progress' | 'signal'> & { readonly database: string },
+): Promise<void> {
   const { host } = new URL(database);
   const timer = setTimeout(() => progress(`holdfast: waiting for the database at ${host}\n`), 2000);
+  const given = Promise.withResolvers<never>();
+  const giveUp = (): void => given.reject(signal.reason);
+  signal.addEventListener('abort', giveUp, { once: true });
+  if (signal.aborted) giveUp();
   try {
-    await ready;
+    await Promise.race([ready, given.promise]);
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener('abort', giveUp);
   }
 }

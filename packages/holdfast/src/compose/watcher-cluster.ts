@@ -34,7 +34,7 @@ export class WatcherCluster<Schema> implements AsyncDisposable {
     const copy = new WatchCopy({
       store: await openObjectStore(settings.cluster.store),
       sealedDirectory: join(settings.logDirectory, 'sealed'),
-      temporaryDirectory: settings.cluster.temporaryDirectory,
+      temporaryDirectory: settings.runDirectory,
     });
     return new WatcherCluster(copy, db, tell);
   }

@@ -10,6 +10,7 @@ import {
 import { followLog, openHistory, type PredlogTables, predlogMigrations } from '../predlog/index.ts';
 import { openDatabase } from '../storage/index.ts';
 import { childSettings, endWith, tellControl } from './child-entry.ts';
+import { holdName } from './process-lock.ts';
 import { processLog } from './process-log.ts';
 import type { ArmsQuestion, FromWatcher, ToWatcher, WatchedVersion } from './watch-messages.ts';
 import type { WatcherCluster } from './watcher-cluster.ts';
@@ -50,6 +51,7 @@ process.on('message', (message: ToWatcher) => {
 const lifetime = new AsyncDisposableStack();
 endWith(() => lifetime.disposeAsync());
 
+lifetime.use(await holdName(settings.runDirectory, 'watcher'));
 const db = await openDatabase<PredlogTables & MonitoringTables>({
   path: settings.database,
   migrations: [...predlogMigrations, ...monitoringMigrations],

@@ -4,6 +4,7 @@ import { z } from 'zod';
 export const watcherSettingsSchema = z.object({
   database: z.string(),
   logDirectory: z.string(),
+  runDirectory: z.string(),
   retentionMs: z.number(),
   /** Where several machines record and this one leads. */
   cluster: z
@@ -13,7 +14,6 @@ export const watcherSettingsSchema = z.object({
       /** Address of the shared object store. */
       store: z.string(),
       ordinal: z.int(),
-      temporaryDirectory: z.string(),
     })
     .optional(),
 });
