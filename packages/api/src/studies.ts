@@ -217,6 +217,8 @@ export const askAnswerSchema = z.discriminatedUnion('kind', [
     flat: z.record(z.string(), scalarSchema),
     /** The last step reported, when a paused or released trial goes on. */
     resumeFrom: z.number().exactOptional(),
+    /** The lost trial whose evaluation this is, when a job of it may still be running somewhere. */
+    repeats: z.int().exactOptional(),
   }),
   z.object({ kind: z.literal('exhausted') }),
   z.object({ kind: z.literal('finished'), because: z.string() }),

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseModelName, type StudyDetail, type Trial } from '@holdfast/api';
-import { defaultDefinitionFile, loadDefinition, type Studies, trialDirectory } from '../tuning/index.ts';
+import { defaultDefinitionFile, fileOfTrial, loadDefinition, type Studies, trialDirectory } from '../tuning/index.ts';
 import { exitCodes, flag, type Parsed, type Terminal, text, UsageError } from './command.ts';
 import { publishFile } from './deploy.ts';
 import { openStudies, studyDirectory } from './tuning-connection.ts';
@@ -55,9 +55,12 @@ export async function deployTrial(parsed: Parsed, terminal: Terminal, movesAlias
     throw new UsageError('say which file of the trial is the model: `model:` in the definition, or --model FILE');
   await using opened = await openStudies(parsed, terminal, false);
   const detail = await opened.studies.read(name);
-  const trial = chosenTrial(which, detail, (await opened.studies.trials(name, 0)).trials);
-  const path = join(trialDirectory(studyDirectory(parsed, name), trial.number), file);
-  if (!existsSync(path)) throw new UsageError(`trial ${trial.number} left no file ${path}`);
+  const { trials } = await opened.studies.trials(name, 0);
+  const trial = chosenTrial(which, detail, trials);
+  const folder = studyDirectory(parsed, name);
+  const path = fileOfTrial(folder, trial.number, trials, file);
+  if (path === undefined)
+    throw new UsageError(`trial ${trial.number} left no file ${join(trialDirectory(folder, trial.number), file)}`);
   const model = parseModelName(text(parsed, 'name') ?? name);
   const provenance = provenanceOf(detail, trial);
   const published = await publishFile({ parsed, terminal, path, model, provenance, movesAlias });

@@ -1,5 +1,5 @@
 import { createStudySchema, type StudyDetail } from '@holdfast/api';
-import { localJobs } from '../jobs/index.ts';
+import { type JobBackend, kubernetesJobs, localJobs } from '../jobs/index.ts';
 import { measureLatencyMs } from '../runtime/index.ts';
 import {
   defaultDefinitionFile,
@@ -54,6 +54,12 @@ function latencyOf({ latency, model }: LoadedDefinition): MeasuredObjective | un
   return { objective, model, measure: path => measureLatencyMs(path, { rows, runs }) };
 }
 
+/** Where the commands run; every worker of a study finds the jobs of the others there. */
+function placeOf({ jobs }: LoadedDefinition, { summary }: StudyDetail): JobBackend & Disposable {
+  if (jobs.backend === 'kubernetes') return kubernetesJobs(jobs, `${summary.name}/${summary.createdAtMs}`);
+  return { ...localJobs, [Symbol.dispose]: () => {} };
+}
+
 async function run(
   definition: LoadedDefinition,
   studies: Studies,
@@ -68,6 +74,7 @@ async function run(
   });
   const { name, concurrency, stopAfterFailures } = definition;
   const study = studies.study(name);
+  using backend = placeOf(definition, opened);
   using progress = new TuneProgress(terminal, opened);
   const end = await runStudy({
     study,
@@ -88,10 +95,11 @@ async function run(
       graceMs: definition.grace,
       memoryBytes: definition.memoryBytes,
       retries: definition.retries,
+      lostRetries: definition.lostRetries,
       leaseMs: definition.lease,
       latency: latencyOf(definition),
       directory: studyDirectory(parsed, name),
-      backend: localJobs,
+      backend,
     },
   });
   return { end, detail: await studies.read(name) };

@@ -17,6 +17,12 @@ export interface JobSpec {
   readonly memoryBytes?: number | undefined;
   /** File that everything it prints is appended to. */
   readonly logPath: string;
+  /** Its folder, relative to the data directory, for a place that mounts it: `tune/churn/trials/12`. */
+  readonly folder?: string;
+  /** Text that a place with mounts puts into a file. */
+  readonly parameters?: string;
+  /** What it belongs to, for people who look at the place: study, trial. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** How a job ended. */
@@ -40,10 +46,24 @@ export interface Job {
   sawProgress(): void;
   /** Asks it to stop, and kills it after the time of grace. */
   stop(): void;
+  /**
+   * Removes what the place keeps of a job that has ended. To be called once the outcome is stored: until then another
+   * process that starts the same job gets this one's output.
+   */
+  forget(): Promise<void>;
+}
+
+/** Where a job finds its things, when it does not see the files of this process. */
+export interface JobMounts {
+  readonly directory: string;
+  readonly checkpoint: string;
+  readonly parameters: string;
 }
 
 /** A place where jobs run. */
 export interface JobBackend {
+  /** Undefined when jobs see the files of this process. */
+  readonly mounts?: JobMounts;
   /**
    * Starts a job.
    *

@@ -114,6 +114,7 @@ async function start(spec: JobSpec, onLine: (line: string) => Promise<void>): Pr
     ended,
     sawProgress: () => limits.sawProgress(),
     stop: () => limits.end({ kind: 'stopped' }),
+    forget: async () => {},
   };
 }
 

@@ -1,6 +1,7 @@
 import { type StudySettings, spaceSchema, studyNameSchema, studySettingsSchema } from '@holdfast/api';
 import { z } from 'zod';
 import { durationSchema } from '../config/index.ts';
+import { kubernetesSettingsSchema } from '../jobs/index.ts';
 
 const shape = {
   name: studyNameSchema.describe('Name of the study; running the file again goes on with it.'),
@@ -55,6 +56,10 @@ export const definitionSchema = z.strictObject({
   command: z
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
     .describe('The command, as a line or as a list of words; `{lr}` becomes the value of the parameter.'),
+  jobs: z
+    .discriminatedUnion('backend', [z.strictObject({ backend: z.literal('local') }), kubernetesSettingsSchema])
+    .default({ backend: 'local' })
+    .describe('Where the commands run: as processes of this machine, or as Kubernetes Jobs.'),
 });
 export type Definition = z.output<typeof definitionSchema>;
 

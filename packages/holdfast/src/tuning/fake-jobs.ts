@@ -25,6 +25,7 @@ export function fakeJobs(command: FakeCommand): JobBackend {
           wasStopped = true;
           stop.resolve();
         },
+        forget: async () => {},
       };
     },
   };

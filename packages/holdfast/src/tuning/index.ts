@@ -4,5 +4,6 @@ export { openTuning } from './open-tuning.ts';
 export type { Studies } from './studies.ts';
 export type { StudyHandle } from './study-handle.ts';
 export { runStudy, type StudyProgress, type StudyRunEnd } from './study-run.ts';
-export { type MeasuredObjective, type TrialEnd, trialDirectory } from './trial-run.ts';
+export { fileOfTrial, trialDirectory } from './trial-folder.ts';
+export type { MeasuredObjective, TrialEnd } from './trial-run.ts';
 export { newWorkerId } from './worker-id.ts';

@@ -69,7 +69,7 @@ async function loadModule(path: string): Promise<Definition> {
   const { objective: _, ...rest } = parsed(functionDefinitionSchema, value, path);
   const entry = join(import.meta.dirname, `objective-process${extname(import.meta.filename)}`);
   const command = [process.execPath, ...process.execArgv, entry, path, name];
-  return { ...rest, command };
+  return { ...rest, command, jobs: { backend: 'local' } };
 }
 
 /** Names that a command may put between braces: every parameter, whether it exists in a configuration or not. */

@@ -9,6 +9,7 @@ import { addEvent } from './study-events.ts';
 import type { StudyHandle, TrialOutcome } from './study-handle.ts';
 import { asFault, StillClock, studyOf } from './study-of.ts';
 import { transact } from './transact.ts';
+import { evaluationOf } from './trial-folder.ts';
 import { changedTrials, writeReport, writeTrials } from './trial-rows.ts';
 import { isGone } from './worker-id.ts';
 
@@ -77,10 +78,12 @@ export class SharedStudy implements StudyHandle {
         if (ask.kind !== 'trial') return ask;
         const claim = (replica.holders.get(ask.trial.number)?.claim ?? 0) + 1;
         replica.holders.set(ask.trial.number, { worker, claim });
+        const repeats = evaluationOf(ask.trial.number, replica.study.trials);
         return {
           kind: 'trial',
           claim,
           ...ask.trial,
+          ...(repeats !== ask.trial.number && { repeats }),
           params: paramsSchema.parse(ask.trial.params),
           flat: { ...ask.trial.flat },
         };

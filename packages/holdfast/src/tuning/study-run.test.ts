@@ -25,6 +25,7 @@ async function run(
   settings: Partial<StudySettingsInput> = {},
   plan: {
     readonly retries?: number;
+    readonly lostRetries?: number;
     readonly stopAfterFailures?: number;
     readonly concurrency?: number;
     readonly latency?: MeasuredObjective;
@@ -56,6 +57,7 @@ async function run(
       timeoutMs: 1000,
       graceMs: 100,
       retries: plan.retries ?? 0,
+      lostRetries: plan.lostRetries ?? 0,
       leaseMs: 60_000,
       directory: join(folder, String(runs++)),
       latency: plan.latency,
@@ -119,6 +121,18 @@ test('a failing command is run again in its trial as often as it may', async () 
   const ran = await run(flaky, {}, { retries: 2 });
   expect(await trialsOf(ran)).toMatchObject([{ state: 'complete', number: 0 }]);
   expect(calls).toBe(3);
+});
+
+test('a job that its place has lost is run again from where it was, and is no failure of the command', async () => {
+  const starts: (string | undefined)[] = [];
+  const lostTwice: FakeCommand = async (spec, print) => {
+    starts.push(spec.environment['HOLDFAST_RESUME_FROM']);
+    await print(JSON.stringify({ step: starts.length, loss: 1 }));
+    return starts.length < 3 ? { end: { kind: 'lost', why: 'evicted' } } : well;
+  };
+  const ran = await run(lostTwice, {}, { lostRetries: 2 });
+  expect(await trialsOf(ran)).toMatchObject([{ state: 'complete', reports: [{ step: 1 }, { step: 2 }, { step: 3 }] }]);
+  expect(starts).toEqual([undefined, '1', '2']);
 });
 
 test('trials that fail in a row end the run instead of the whole budget', async () => {

@@ -2,15 +2,19 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AskAnswer, isFault, type PruneAnswer } from '@holdfast/api';
-import { describeJobEnd, type Job, type JobBackend, type JobEnd } from '../jobs/index.ts';
+import { describeJobEnd, type Job, type JobBackend, type JobEnd, type JobMounts } from '../jobs/index.ts';
 import { type AheadMetric, keepAhead, takeAhead } from './ahead.ts';
 import { flatValues, variableOf } from './flat-params.ts';
 import { type Metric, readMetric, readMetricLine } from './metric-line.ts';
 import type { ReportServer } from './report-server.ts';
 import type { StudyHandle, TrialOutcome } from './study-handle.ts';
+import { trialDirectory } from './trial-folder.ts';
 import { fillWords } from './words.ts';
 
 export type HeldTrial = Extract<AskAnswer, { kind: 'trial' }>;
+
+/** A held trial as one run of its command begins. */
+type TrialStart = Omit<HeldTrial, 'resumeFrom'> & { readonly resumeFrom: number | undefined };
 
 /** An objective that is measured on a file of the trial. */
 export interface MeasuredObjective {
@@ -36,11 +40,11 @@ export interface TrialPlan {
   readonly graceMs: number;
   readonly memoryBytes?: number | undefined;
   readonly retries: number;
+  /** How often a trial whose job the place has lost is run again. */
+  readonly lostRetries: number;
   readonly leaseMs: number;
   /** Folder of the study; every trial has one below it. */
   readonly directory: string;
-  /** The same folder as the command sees it, when that is another machine. */
-  readonly directoryThere?: string | undefined;
   /** The objective that is measured on the model file in the trial's folder instead of being reported. */
   readonly latency?: MeasuredObjective | undefined;
   readonly backend: JobBackend;
@@ -54,42 +58,50 @@ export type TrialEnd =
   | { readonly kind: 'not-held' };
 
 interface TrialFolders {
-  /** As this process sees them. */
+  /** The trial's folder as this process sees it. */
   readonly here: string;
   /** As the command sees them. */
-  readonly there: string;
+  readonly there: JobMounts;
 }
 
-/** The folder of a trial. */
-export function trialDirectory(studyDirectory: string, number: number): string {
-  return join(studyDirectory, 'trials', String(number));
+/**
+ * The number under which a trial is evaluated. Where jobs outlive their worker, the repeat of a lost trial goes on with the
+ * lost one's job and folder.
+ */
+function evaluationNumber(
+  plan: TrialPlan,
+  { number, repeats = number }: Pick<HeldTrial, 'number' | 'repeats'>,
+): number {
+  return plan.backend.mounts === undefined ? number : repeats;
 }
 
 async function makeFolders(plan: TrialPlan, trial: HeldTrial): Promise<TrialFolders> {
-  const here = trialDirectory(plan.directory, trial.number);
+  const here = trialDirectory(plan.directory, evaluationNumber(plan, trial));
   await mkdir(join(here, 'checkpoint'), { recursive: true });
   await writeFile(join(here, 'params.json'), `${JSON.stringify(trial.params, null, 2)}\n`);
-  return { here, there: plan.directoryThere === undefined ? here : trialDirectory(plan.directoryThere, trial.number) };
+  const seen = { directory: here, checkpoint: join(here, 'checkpoint'), parameters: join(here, 'params.json') };
+  return { here, there: plan.backend.mounts ?? seen };
 }
 
 function variables(
   plan: TrialPlan,
   study: string,
-  trial: HeldTrial,
-  there: string,
+  trial: TrialStart,
+  there: JobMounts,
   reportUrl: string,
 ): Record<string, string> {
   const params = [...flatValues(trial.params)].map(([name, value]) => [variableOf(name), String(value)] as const);
+  const number = evaluationNumber(plan, trial);
   return {
     ...plan.environment,
     ...Object.fromEntries(params),
     HOLDFAST_STUDY: study,
-    HOLDFAST_TRIAL: String(trial.number),
+    HOLDFAST_TRIAL: String(number),
     HOLDFAST_PARAMS: JSON.stringify(trial.params),
-    HOLDFAST_PARAMS_FILE: join(there, 'params.json'),
-    HOLDFAST_TRIAL_DIR: there,
-    HOLDFAST_CHECKPOINT_DIR: join(there, 'checkpoint'),
-    HOLDFAST_SEED: String(plan.seed + trial.number),
+    HOLDFAST_PARAMS_FILE: there.parameters,
+    HOLDFAST_TRIAL_DIR: there.directory,
+    HOLDFAST_CHECKPOINT_DIR: there.checkpoint,
+    HOLDFAST_SEED: String(plan.seed + number),
     HOLDFAST_REPORT_URL: reportUrl,
     // An output into a pipe is otherwise kept back by Python until 8 KiB are there.
     PYTHONUNBUFFERED: '1',
@@ -97,12 +109,12 @@ function variables(
   };
 }
 
-function wordsOf(plan: TrialPlan, trial: HeldTrial, there: string): string[] {
+function wordsOf(plan: TrialPlan, trial: TrialStart, there: JobMounts): string[] {
   const values = new Map([...flatValues(trial.params)].map(([name, value]) => [name, String(value)]));
-  values.set('@params', join(there, 'params.json'));
-  values.set('@trial', String(trial.number));
-  values.set('@directory', there);
-  values.set('@checkpoint', join(there, 'checkpoint'));
+  values.set('@params', there.parameters);
+  values.set('@trial', String(evaluationNumber(plan, trial)));
+  values.set('@directory', there.directory);
+  values.set('@checkpoint', there.checkpoint);
   return fillWords(plan.command, values);
 }
 
@@ -145,8 +157,10 @@ export async function runTrial(
   const { number, claim } = trial;
   const startedAt = performance.now();
   const folders = await makeFolders(plan, trial);
-  for (let attempt = 0; ; attempt++) {
-    const { ledger, end, errors } = await runOnce(study, trial, plan, folders, options);
+  let { resumeFrom } = trial;
+  for (let [attempt, losses] = [0, 0]; ; ) {
+    const { ledger, end, errors, forget } = await runOnce(study, { ...trial, resumeFrom }, plan, folders, options);
+    resumeFrom = ledger.lastStep?.step ?? resumeFrom;
     if (ledger.error !== undefined) throw ledger.error;
     if (!ledger.isHeld) return { kind: 'not-held' };
     const cost = ledger.cost ?? (performance.now() - startedAt) / 1000;
@@ -157,25 +171,37 @@ export async function runTrial(
       await study.release(number, claim);
       return { kind: 'released' };
     }
-    const isRetry = outcome.kind === 'failed' && ledger.broken === undefined && attempt < plan.retries;
-    if (isRetry && end.kind !== 'stopped') continue;
+    if (outcome.kind === 'failed' && ledger.broken === undefined && end.kind !== 'stopped') {
+      // What the place lost says nothing about the command, so it does not count as one of its failures.
+      const mayRepeat = end.kind === 'lost' ? losses++ < plan.lostRetries : attempt++ < plan.retries;
+      if (mayRepeat) {
+        await forget();
+        continue;
+      }
+    }
     try {
       await study.tell(number, claim, outcome);
     } catch (error) {
       if (isFault(error) && error.code === 'trial_not_held') return { kind: 'not-held' };
       throw error;
     }
+    await forget();
     return { kind: 'told', outcome };
   }
 }
 
 async function runOnce(
   study: StudyHandle,
-  trial: HeldTrial,
+  trial: TrialStart,
   plan: TrialPlan,
   folders: TrialFolders,
   options: Parameters<typeof runTrial>[3],
-): Promise<{ readonly ledger: TrialLedger; readonly end: JobEnd; readonly errors: string }> {
+): Promise<{
+  readonly ledger: TrialLedger;
+  readonly end: JobEnd;
+  readonly errors: string;
+  forget(): Promise<void>;
+}> {
   const { number, claim } = trial;
   const ledger = new TrialLedger();
   const reported = reportedOf(plan);
@@ -228,14 +254,15 @@ async function runOnce(
   for (const metric of ahead) await take(metric);
   if (ledger.isOver || ledger.result !== undefined) {
     await keepAhead(folders.here, ledger.ahead);
-    return { ledger, end: { kind: 'exited', code: 0 }, errors: '' };
+    return { ledger, end: { kind: 'exited', code: 0 }, errors: '', forget: async () => {} };
   }
   using address = options.reports.open(posted => take(readMetric(posted, reported)));
   const onLine = async (line: string): Promise<void> => {
     if (plan.readsOutput) await take(readMetricLine(line, reported));
   };
+  const evaluation = evaluationNumber(plan, trial);
   const spec = {
-    name: `${study.name}-${number}`,
+    name: `${study.name}-${evaluation}`,
     command: wordsOf(plan, trial, folders.there),
     cwd: plan.cwd,
     environment: variables(plan, study.name, trial, folders.there, address.url),
@@ -244,22 +271,23 @@ async function runOnce(
     graceMs: plan.graceMs,
     memoryBytes: plan.memoryBytes,
     logPath: join(folders.here, 'output.log'),
+    folder: trialDirectory(`tune/${study.name}`, evaluation),
+    parameters: JSON.stringify(trial.params),
+    labels: { study: study.name, trial: String(evaluation) },
   };
+  // Begins before the start, which may have to wait for a cluster.
+  const heartbeat = setInterval(() => void guard(() => study.heartbeat(number, claim)), plan.leaseMs / 4);
+  const stop = (): void => job?.stop();
+  options.signal.addEventListener('abort', stop, { once: true });
   try {
     job = await plan.backend.start(spec, onLine);
-  } catch (error) {
-    await study.release(number, claim);
-    throw error;
-  }
-  const started = job;
-  const stop = (): void => started.stop();
-  if (ledger.isOver || options.signal.aborted) stop();
-  options.signal.addEventListener('abort', stop, { once: true });
-  const heartbeat = setInterval(() => void guard(() => study.heartbeat(number, claim)), plan.leaseMs / 4);
-  try {
-    const { end, errors } = await started.ended;
+    if (ledger.isOver || options.signal.aborted) job.stop();
+    const { end, errors } = await job.ended;
     await keepAhead(folders.here, ledger.ahead);
-    return { ledger, end, errors };
+    return { ledger, end, errors, forget: job.forget };
+  } catch (error) {
+    if (isFault(error) && error.code === 'job_not_started' && ledger.isHeld) await study.release(number, claim);
+    throw error;
   } finally {
     clearInterval(heartbeat);
     options.signal.removeEventListener('abort', stop);
