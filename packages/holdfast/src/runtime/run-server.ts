@@ -33,7 +33,10 @@ interface Connection {
 /** Frames waiting beyond this stop the reading of their connection until the queue is shorter. */
 const maxQueuedRuns = 64;
 
-/** Listens on a Unix socket and answers run frames one at a time, in the order of their arrival. */
+/**
+ * Listens on a Unix socket and answers run frames one at a time, in the order of their arrival. Tensors without elements
+ * are refused: several operators of ONNX Runtime (LSTM, Einsum, TopK) divide by their size and end the whole process.
+ */
 export class RunServer implements AsyncDisposable {
   readonly #target: RunTarget;
   readonly #server: Server;
@@ -116,6 +119,11 @@ export class RunServer implements AsyncDisposable {
   }
 
   async #answer({ id, tensors, step }: RunFrame, { number: connection }: Connection): Promise<Frame> {
+    const empty = tensors.find(({ shape }) => shape.includes(0));
+    if (empty !== undefined) {
+      const message = `input '${empty.name}' has the shape [${empty.shape.join(',')}]; the runtime is not asked about tensors without elements`;
+      return { kind: 'failure', id, code: 'bad_request', message };
+    }
     try {
       const { outputs, inferUs } = await this.#target.run(tensors, step && { ...step, connection });
       return { kind: 'answer', id, tensors: outputs, inferUs };

@@ -141,6 +141,17 @@ test('a request that crashes native code takes no other down', async () => {
   expect(outputs[0]?.data).toEqual(Float32Array.of(1, 2, 3, 4));
 });
 
+test('a tensor without elements is refused before native code, which would end the process over it', async () => {
+  const { pool, runner } = await serve(fixtureTarget('crash'));
+  const none: Tensor = { name: 'x', datatype: 'FP32', shape: [0, 4], data: new Float32Array(0) };
+  await expect(runner.run([none])).rejects.toMatchObject({
+    code: 'bad_request',
+    message: expect.stringContaining("input 'x' has the shape [0,4]"),
+  });
+  expect((await runner.run(row('x', 1, 2, 3, 4))).outputs[0]?.data).toEqual(Float32Array.of(1, 2, 3, 4));
+  expect(pool.processes()).toMatchObject([{ state: 'ready', restarts: 0 }]);
+});
+
 test('three crashes within a minute quarantine the version and leave no process', async () => {
   const { pool, runner } = await serve(fixtureTarget('crash'));
   const { promise, resolve } = Promise.withResolvers<unknown>();

@@ -223,6 +223,8 @@ class EnsembleRun {
     let ticket: Ticket | undefined;
     try {
       const { inputs, rows: admitted, batchKey } = served.gate.admit(given);
+      // A step may well give no rows at all (found objects, say); native code is not asked about nothing.
+      if (admitted === 0) return served.gate.emptyOutputs();
       ticket = served.submit({ inputs, rows: admitted, batchKey, priority, deadlineMs, expired });
       this.#tickets.add(ticket);
       const result = await ticket.result;

@@ -98,6 +98,26 @@ test('a switch sends each row to the step whose condition holds, and the rest to
   expect(fake.sink.answers.at(-1)?.tags).toBe('parts=small/1');
 });
 
+test('a step that finds nothing leaves nothing to ask the next step, which answers empty', async () => {
+  const found: FakeModel = () => [{ name: 'y', datatype: 'FP32', shape: [0, 1], data: new Float32Array(0) }];
+  const find = { name: 'find', aliases: { champion: 1 }, versions: [fake.version(one, found, { version: 1 })] };
+  const rank = model('rank', x => x);
+  await fake.route(
+    find,
+    rank,
+    ensemble(
+      ['raw'],
+      ['out'],
+      [
+        { model: 'find', inputs: { x: 'raw' }, outputs: { y: 'middle' } },
+        { model: 'rank', inputs: { x: 'middle' }, outputs: { y: 'out' } },
+      ],
+    ),
+  );
+  expect(await infer([1, 5])).toMatchObject({ status: 200, outputs: [['out', []]] });
+  expect(fake.runnerOf(rank.versions[0]!).batches).toEqual([]);
+});
+
 test('a row that no condition covers is an error that names the tensor', async () => {
   const steps = [{ model: 'small', inputs: { x: 'raw' }, outputs: { y: 'out' }, when: { tensor: 'raw', in: [1, 2] } }];
   await fake.route(
