@@ -4,7 +4,7 @@
  * line per file and a table per format. Exit code 1 when anything is wrong: beyond its bar, accepted though hostile, or an
  * exception that is not ours.
  *
- *   node --conditions=source bench/convert.ts [format...] [--only NAME] [--models FOLDER] [--quiet]
+ *   node --conditions=source bench/convert.ts [format...] [--only NAME] [--models FOLDER] [--opset N] [--quiet]
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -47,6 +47,8 @@ interface Row {
 
 const given = process.argv.indexOf('--models');
 const root = given > 0 ? resolve(process.argv[given + 1] ?? '') : resolve(import.meta.dirname, '../../shared/models');
+const opsetAt = process.argv.indexOf('--opset');
+const opset = opsetAt > 0 ? Number(process.argv[opsetAt + 1]) : undefined;
 const numeric = (value: number | string | boolean): number =>
   value === 'NaN'
     ? Number.NaN
@@ -308,7 +310,7 @@ async function tryFixture(entry: Entry, file: string, signature?: string): Promi
   try {
     const source = sourceFiles(folder, file);
     // The dart reference was computed with the first 10 of 20 rounds.
-    const options = entry.name === 'leaves_dart' ? { rounds: 10 } : signature === undefined ? {} : { signature };
+    const options = { ...(entry.name === 'leaves_dart' && { rounds: 10 }), signature, opset };
     const { model, report } = await convert(source, options);
     const again = await convert(source, options);
     if (Buffer.compare(model, again.model) !== 0) return done('wrong', 'not deterministic');
@@ -458,7 +460,7 @@ async function main(): Promise<void> {
   const args = process.argv.slice(2);
   const only = args.includes('--only') ? args[args.indexOf('--only') + 1] : undefined;
   const formats = args.filter(
-    (arg, i) => !arg.startsWith('--') && args[i - 1] !== '--only' && args[i - 1] !== '--models',
+    (arg, i) => !arg.startsWith('--') && !['--only', '--models', '--opset'].includes(args[i - 1] ?? ''),
   );
   const { entries } = JSON.parse(readFileSync(join(root, 'MANIFEST.json'), 'utf8')) as { entries: readonly Entry[] };
   const rows: Row[] = [];

@@ -102,6 +102,7 @@ export const convertCommand: Command = {
     ...sourceOptions,
     output: { type: 'string', short: 'o' },
     name: { type: 'string' },
+    opset: { type: 'string' },
     force: { type: 'boolean' },
     timeout: { type: 'string' },
     python: { type: 'string' },
@@ -119,6 +120,7 @@ export const convertCommand: Command = {
     ['--force', 'overwrite that file when it exists'],
     ['--name NAME', 'name of the graph inside the file'],
     ...sourceHelp,
+    ['--opset N', 'newest version of ai.onnx to use, 13 to 21, for older runtimes (default 21)'],
     ['--float32', 'compute in float32 what the source computes in float64'],
     ['--quantize MODE', 'fp16, int8-weights, int8-dynamic, or int8-static with --calibration'],
     ['--calibration FILE', 'typical inputs for int8-static: .csv, or .jsonl with one inference request per line'],
@@ -138,6 +140,7 @@ export const convertCommand: Command = {
     const change = changeOf(parsed);
     const target = targetOf(parsed, last);
     const name = text(parsed, 'name');
+    const opset = wholeNumber(parsed, 'opset', 13, 21);
     const python = pythonOf(parsed);
     const sources = await Promise.all(paths.map(sourceFilesOf));
     const cancel = new AbortController();
@@ -146,7 +149,11 @@ export const convertCommand: Command = {
     try {
       const options = {
         change,
-        convert: { ...sourceChoiceOf(parsed), ...(name !== undefined && { name }) },
+        convert: {
+          ...sourceChoiceOf(parsed),
+          ...(name !== undefined && { name }),
+          ...(opset !== undefined && { opset }),
+        },
         timeoutMs: (wholeNumber(parsed, 'timeout', 1, 86_400) ?? 600) * 1000,
         signal: cancel.signal,
         onPhase: (phase: string) => terminal.stderr(`${phase} ...\n`),

@@ -41,6 +41,8 @@ export interface ChangeRequest {
   readonly quantize?: QuantizeMode;
   /** ONNX Runtime's own graph optimisation, written as a portable file. */
   readonly optimize?: boolean;
+  /** Version of ai.onnx to write at last. */
+  readonly opset?: number;
   /** File of typical inputs for static quantization (.csv or .jsonl). */
   readonly calibration?: string;
   /** File of inputs to measure the change on (.csv or .jsonl); random inputs when absent. */

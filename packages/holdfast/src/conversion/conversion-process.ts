@@ -22,6 +22,10 @@ function tell(message: FromConverter): void {
 async function convertAll(request: ToConverter): Promise<ConversionResult> {
   const began = performance.now();
   const runner = new ModelRunner(request.workFolder);
+  // Changes and pipelines are made in the newest opset, and written in another one at last.
+  const isAlone = request.sources.length === 1 && request.change === undefined;
+  const { opset } = request.options;
+  const change = isAlone || opset === undefined ? request.change : { maxLoss: 0, ...request.change, opset };
   const stages: Conversion[] = [];
   const verifications: Verification[] = [];
   for (const [i, source] of request.sources.entries()) {
@@ -31,7 +35,7 @@ async function convertAll(request: ToConverter): Promise<ConversionResult> {
       source.map(async ({ name, path }) => ({ name, bytes: new Uint8Array(await readFile(path)) })),
     );
     tell({ kind: 'phase', phase: `converting${which}` });
-    const conversion = await convert(files, request.options);
+    const conversion = await convert(files, isAlone ? request.options : { ...request.options, opset: undefined });
     tell({ kind: 'phase', phase: `checking against the source${which}` });
     const { rounds } = request.options;
     verifications.push(
@@ -44,11 +48,11 @@ async function convertAll(request: ToConverter): Promise<ConversionResult> {
   const { model, report } = compose(stages);
   const verification =
     stages.length === 1 ? verifications[0]! : await verifyPipeline(stages, model, verifications, runner.run);
-  if (request.change !== undefined) tell({ kind: 'phase', phase: 'changing the graph and measuring' });
+  if (change !== undefined) tell({ kind: 'phase', phase: 'changing the graph and measuring' });
   const changed =
-    request.change === undefined
+    change === undefined
       ? { model, changes: [] }
-      : await changeModel(model, request.change, { runner, workFolder: request.workFolder });
+      : await changeModel(model, change, { runner, workFolder: request.workFolder });
   await writeFile(request.outputPath, changed.model);
   return {
     report: changed.model === model ? report : { ...report, ...tensorsOf(changed.model) },

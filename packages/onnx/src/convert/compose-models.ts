@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { inspectModel, type TensorSpec } from '../inspect-model.ts';
+import { allNodes, domainName, inspectModel, type TensorSpec } from '../inspect-model.ts';
 import { buildNode, buildTensor } from '../model/build.ts';
 import type { AttributeProto, GraphProto, ModelProto, NodeProto, OpsetImport, TensorProto } from '../model/proto.ts';
 import { readModel } from '../model/read-model.ts';
 import { writeModel } from '../model/write-model.ts';
 import { OnnxError } from '../onnx-error.ts';
+import { lowerOpset } from '../opset/to-opset.ts';
 import { classesKey } from '../prepare/zip-maps.ts';
 import type { Conversion } from './convert.ts';
 import type { ConversionReport } from './report.ts';
@@ -19,7 +20,7 @@ export function compose(stages: readonly Conversion[]): Conversion {
   if (first === undefined) throw new OnnxError('bad_option', 'No model was given to compose.');
   if (rest.length === 0) return first;
   const last = stages.at(-1)!;
-  const models = stages.map(stage => readModel(stage.model));
+  const models = atOneOpset(stages.map(stage => readModel(stage.model)));
   const nodes: NodeProto[] = [];
   const initializers: TensorProto[] = [];
   const ownInputs = new Set(models[0]!.graph.inputs.map(input => input.name));
@@ -41,6 +42,7 @@ export function compose(stages: readonly Conversion[]): Conversion {
   const lastGraph = models.at(-1)!.graph;
   const model: ModelProto = {
     ...models[0]!,
+    irVersion: Math.max(...models.map(model => model.irVersion)),
     opsetImport: commonOpsets(models),
     functions: models.flatMap(one => one.functions),
     metadataProps: metadataOf(models),
@@ -182,21 +184,39 @@ function misfit(from: ConversionReport, to: ConversionReport, what: string): Onn
   );
 }
 
+const opsetOf = (model: ModelProto): number =>
+  Number(model.opsetImport.find(({ domain }) => domainName(domain) === 'ai.onnx')?.version ?? 0);
+
+/** Stages of different opsets are written in the oldest of them. @throws OnnxError when that cannot express one of them */
+function atOneOpset(models: readonly ModelProto[]): readonly ModelProto[] {
+  const lowest = Math.min(...models.map(opsetOf));
+  return models.some(model => opsetOf(model) !== lowest) ? models.map(model => lowerOpset(model, lowest)) : models;
+}
+
 /** @throws OnnxError when two stages need different versions of one operator set */
 function commonOpsets(models: readonly ModelProto[]): OpsetImport[] {
   const found = new Map<string, bigint>();
-  for (const { domain, version } of models.flatMap(model => model.opsetImport)) {
-    const name = domain === 'ai.onnx' ? '' : domain;
-    const known = found.get(name);
-    if (known !== undefined && known !== version)
-      throw new OnnxError(
-        'unsupported_opset',
-        `The models use opset ${known} and ${version} of ${name || 'ai.onnx'}; export both with the same opset to compose them.`,
-      );
-    found.set(name, version);
+  for (const model of models) {
+    const used = new Set([...allNodes(model.graph)].map(node => domainName(node.domain)));
+    for (const { domain, version } of model.opsetImport) {
+      const name = domainName(domain);
+      const known = found.get(name);
+      if (!used.has(name) && name !== 'ai.onnx') continue;
+      // Each version of ai.onnx.ml only adds to the one before, but for LabelEncoder, whose attributes changed their names.
+      const mayRaise = name === 'ai.onnx.ml' && models.every(hasNoLabelEncoder);
+      if (known !== undefined && known !== version && !mayRaise)
+        throw new OnnxError(
+          'unsupported_opset',
+          `The models use opset ${known} and ${version} of ${name}; export both with the same opset to compose them.`,
+        );
+      found.set(name, known !== undefined && known > version ? known : version);
+    }
   }
-  return [...found].map(([domain, version]) => ({ domain, version }));
+  return [...found].map(([name, version]) => ({ domain: name === 'ai.onnx' ? '' : name, version }));
 }
+
+const hasNoLabelEncoder = (model: ModelProto): boolean =>
+  [...allNodes(model.graph)].every(node => node.opType !== 'LabelEncoder');
 
 function metadataOf(models: readonly ModelProto[]): ModelProto['metadataProps'] {
   const of = (model: ModelProto | undefined, key: string) =>

@@ -4,6 +4,7 @@ import { keepOutputs } from '../model/keep-outputs.ts';
 import type { ModelProto } from '../model/proto.ts';
 import { writeModel } from '../model/write-model.ts';
 import { OnnxError } from '../onnx-error.ts';
+import { lowerOpset } from '../opset/to-opset.ts';
 import { sniffFile } from '../sniff/sniff-file.ts';
 import { converters } from './converters.ts';
 import { refuseSource } from './refuse-source.ts';
@@ -26,6 +27,11 @@ export interface ConvertOptions {
   readonly outputs?: readonly string[] | undefined;
   /** Signature to convert of a SavedModel that has several. @default `serving_default`, or the only one */
   readonly signature?: string | undefined;
+  /**
+   * Newest version of ai.onnx to use, 13 to 21, for runtimes that read no later one; the IR and ai.onnx.ml versions are
+   * those of its time. @default 21, or that of an ONNX source
+   */
+  readonly opset?: number | undefined;
 }
 
 export interface Conversion {
@@ -64,7 +70,8 @@ export async function convert(
     { key: 'holdfast.source.framework', value: `${graph.framework} ${graph.frameworkVersion ?? 'of unknown version'}` },
     { key: 'holdfast.converter', value: converterVersion },
   ];
-  const chosen = outputs === undefined ? graph.model : withOutputs(graph.model, outputs);
+  const whole = outputs === undefined ? graph.model : withOutputs(graph.model, outputs);
+  const chosen = options.opset === undefined ? whole : lowerOpset(whole, options.opset);
   const named = {
     ...chosen,
     graph: { ...chosen.graph, name: options.name ?? (kind === 'onnx' ? chosen.graph.name : 'model') },
