@@ -97,11 +97,11 @@ export class PredictionPath {
     throw refusal;
   }
 
-  /** Some deployments look at the inputs, which the champion's signature has decoded. */
-  #settle(call: RequestFacts, place: Place, inputs: readonly Tensor[]): void {
+  /** Some deployments look at the inputs or the sequence, which the champion's signature has decoded. */
+  #settle(call: RequestFacts, place: Place, { inputs, sequence }: Pick<Decoded<unknown>, 'inputs' | 'sequence'>): void {
     const { served: before, router } = place.assigned;
     if (router === undefined) return;
-    place.assigned = router.settle(call, inputs);
+    place.assigned = router.settle(call, inputs, sequence);
     place.assigned.served.enter();
     before.leave();
   }
@@ -125,7 +125,7 @@ export class PredictionPath {
     const decoding = protocol.decode(body, call, first.model, first.signature);
     const decoded = decoding instanceof Promise ? await decoding : decoding;
     if (key === undefined && decoded.id !== undefined && decoded.id.length <= 200) key = decoded.id || undefined;
-    this.#settle(call, place, decoded.inputs);
+    this.#settle(call, place, decoded);
     const { served, arm, shadows } = place.assigned;
     const { inputs, rows, batchKey } = served.gate.admit(decoded.inputs);
     const mayRemember = served.cache !== undefined && served.sequences === undefined && rows > 0;

@@ -60,6 +60,11 @@ export class SequenceBook {
     return this.#sequences.size;
   }
 
+  /** Whether the sequence is under way here. */
+  has({ id }: SequenceParameters): boolean {
+    return this.#sequences.has(keyOf(id));
+  }
+
   /**
    * A start while the sequence is under way begins it anew; the request that ends it is its last.
    * @throws Refusal `bad_request` without an id, or without a start; `overloaded` when there are too many

@@ -1,5 +1,6 @@
 import type { Tensor } from '@holdfast/api';
 import type { ArmRole, RoutedDeployment, RoutedShadow } from '../routing.ts';
+import type { SequenceParameters } from '../sequences/sequence-book.ts';
 import type { ArmBook } from './arm-book.ts';
 import type { ArmNumbers } from './arm-numbers.ts';
 import { chooseByChance, chooseByKey, hashText, type WeightedChoice } from './key-hash.ts';
@@ -51,7 +52,8 @@ export function plainAssignment(served: ServedVersion): Assignment {
 
 /**
  * Deals requests that name no version: the first matching rule, else by share of the request's key, else by chance. A
- * version that is not ready gets nothing, so that its share falls to the others.
+ * version that is not ready gets nothing, so that its share falls to the others. A sequence is dealt once: its state is
+ * where its first request was answered.
  */
 export class DeploymentRouter {
   /** By index of `#choices`; the champion is the first one. */
@@ -61,6 +63,8 @@ export class DeploymentRouter {
   readonly #sticky: FactReader | undefined;
   readonly #keySeed: number;
   readonly #random: () => number;
+  /** All parts of a stateful model, to look for a sequence in; none for other models. */
+  readonly #stateful: readonly Assignment[];
   readonly #needsInputs: boolean;
   readonly #first: Assignment;
   readonly arms: readonly ArmNumbers[];
@@ -80,7 +84,8 @@ export class DeploymentRouter {
         return served?.state === 'ready' ? [{ ...entry, served }] : [];
       });
     const shadows = ready(deployment.shadows)
-      .filter(({ weight }) => weight > 0)
+      // A copy has no sequence, and so no state.
+      .filter(({ weight, served }) => weight > 0 && served.sequences === undefined)
       .map(({ served, weight, tolerance }: RoutedShadow & { readonly served: ServedVersion }) => ({
         served,
         weight,
@@ -110,8 +115,12 @@ export class DeploymentRouter {
     this.#sticky = deployment.sticky && isShared ? factReader(deployment.sticky, champion.signature) : undefined;
     this.#keySeed = hashText(salt, hashText(release));
     this.#random = random;
+    const parts = [...this.#shares, ...this.#rules.map(({ assignment }) => assignment)];
+    this.#stateful = parts.length === 1 ? none : parts.filter(({ served }) => served.sequences !== undefined);
     this.#needsInputs =
-      this.#sticky?.needsInputs === true || this.#rules.some(({ matchers }) => matchers.some(one => one.needsInputs));
+      this.#stateful.length > 0 ||
+      this.#sticky?.needsInputs === true ||
+      this.#rules.some(({ matchers }) => matchers.some(one => one.needsInputs));
     this.#first = { ...this.#shares[0]!, router: this };
     this.arms = arms;
   }
@@ -122,7 +131,11 @@ export class DeploymentRouter {
   }
 
   /** Decides with the decoded inputs; the first row speaks for its request. */
-  settle(facts: RequestFacts, inputs: readonly Tensor[]): Assignment {
+  settle(facts: RequestFacts, inputs: readonly Tensor[], sequence?: SequenceParameters): Assignment {
+    if (sequence !== undefined) {
+      const home = this.#stateful.find(({ served }) => served.sequences?.has(sequence));
+      if (home !== undefined) return home;
+    }
     for (const { matchers, assignment } of this.#rules) {
       if (matchers.every(matcher => matcher.matches(facts, inputs))) return assignment;
     }

@@ -210,3 +210,46 @@ test('outputs that are not numbers any more are counted', async () => {
   await fake.call('/v2/models/m/infer', { body: asked });
   expect(fake.gateway.takeArms()).toMatchObject([{ version: 2, nonFiniteRows: 1 }]);
 });
+
+const plain = { release: 'r', stage: 0, salt: '', sticky: undefined, challengers: [], shadows: [], rules: [] };
+
+function sequenceBody(id: number, parameters: object = {}): string {
+  const input = { name: 'x', datatype: 'FP32', shape: [1, 1], data: [1] };
+  return JSON.stringify({ parameters: { sequence_id: id, ...parameters }, inputs: [input] });
+}
+
+test('a sequence stays at the version of its first request, whatever the shares become', async () => {
+  const sequences = { idleMs: 60_000, maximum: 100 };
+  const versions = [1, 2].map(version => fake.version(signature, always(version), { version, sequences }));
+  const route = (weight: number) =>
+    fake.route({
+      name: 'm',
+      aliases: { champion: 1 },
+      versions,
+      deployment: { ...plain, challengers: [{ version: 2, weight }] },
+    });
+  const step = async (id: number, parameters?: object): Promise<number> => {
+    const reply = await fake.call('/v2/models/m/infer', { body: sequenceBody(id, parameters) });
+    expect(reply.status).toBe(200);
+    return Number(reply.headers['x-holdfast-version']);
+  };
+  await route(5000);
+  const ids = Array.from({ length: 20 }, (_, i) => i + 1);
+  const first = await Promise.all(ids.map(id => step(id, { sequence_start: true })));
+  expect(new Set(first)).toEqual(new Set([1, 2]));
+  expect(await Promise.all(ids.map(id => step(id)))).toEqual(first);
+  await route(100);
+  expect(await Promise.all(ids.map(id => step(id, { sequence_end: true })))).toEqual(first);
+});
+
+test('a stateful version is no shadow', async () => {
+  const sequences = { idleMs: 60_000, maximum: 100 };
+  const versions = [1, 2].map(version => fake.version(signature, always(version), { version, sequences }));
+  const shadows = [{ version: 2, weight: 10_000, tolerance: 0 }];
+  await fake.route({ name: 'm', aliases: { champion: 1 }, versions, deployment: { ...plain, shadows } });
+  const reply = await fake.call('/v2/models/m/infer', { body: sequenceBody(1, { sequence_start: true }) });
+  expect(reply.status).toBe(200);
+  const { text } = await fake.call('/metrics');
+  expect(text).toContain('role="champion"');
+  expect(text).not.toContain('role="shadow"');
+});
