@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import { fault } from '@holdfast/api';
 import { expect, test, vi } from 'vitest';
 import { addition, addModel, FakeGateway, type FakeReply } from './fake-gateway.ts';
@@ -362,18 +363,21 @@ test.each([
   JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4));
 });
 
-test('bodies are held only up to a bound, and their place is given back', async () => {
+test.each([
+  ['bodies', 8, (text: string) => text, {}],
+  ['compressed bodies', 7, (text: string) => gzipSync(text), { 'content-encoding': 'gzip' }],
+] as const)('%s are held only up to a bound, and their place is given back', async (_, most, encode, headers) => {
   await using fake = await FakeGateway.start({ bodyBytes: 1000 });
   const runner = await fake.serve('add', fake.version(addition, addModel));
   runner.hold();
-  const padded = body.padEnd(900);
-  const ask = (): Promise<FakeReply> => fake.call('/v2/models/add/infer', { body: padded });
-  const held = Array.from({ length: 8 }, ask);
-  await until(() => fake.gateway.report()[0]!.inFlight === 8);
+  const padded = encode(body.padEnd(980));
+  const ask = (): Promise<FakeReply> => fake.call('/v2/models/add/infer', { body: padded, headers });
+  const held = Array.from({ length: most }, ask);
+  await until(() => fake.gateway.report()[0]!.inFlight === most);
   const refused = await ask();
   expect([refused.status, refused.headers['retry-after']]).toEqual([503, '1']);
   runner.release();
-  expect((await Promise.all(held)).map(({ status }) => status)).toEqual(Array(8).fill(200));
+  expect((await Promise.all(held)).map(({ status }) => status)).toEqual(Array(most).fill(200));
   expect((await ask()).status).toBe(200);
 });
 

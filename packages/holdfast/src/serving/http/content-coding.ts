@@ -1,14 +1,13 @@
 import { promisify } from 'node:util';
-import { constants, deflate, gunzip, gzip, inflate } from 'node:zlib';
+import { constants, createGunzip, createInflate, deflate, gzip } from 'node:zlib';
 import { BodyTooLarge, badRequest, Refusal } from '../refusal.ts';
 
-const gunzipAsync = promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip);
-const inflateAsync = promisify<Buffer, { maxOutputLength: number }, Buffer>(inflate);
 const gzipAsync = promisify<string | Buffer, { level: number }, Buffer>(gzip);
 const deflateAsync = promisify<string | Buffer, { level: number }, Buffer>(deflate);
 
 /** A body may grow to this many times its compressed size, beyond the first mebibyte. */
 const largestRatio = 100;
+const pieceBytes = 65_536;
 /** Smaller answers cost more to compress than they save. */
 const smallestCompressedBytes = 1024;
 
@@ -22,17 +21,34 @@ export function requestCoding(header: string | undefined): Coding {
   throw new Refusal('bad_request', 'Unsupported compression type', { status: 501 });
 }
 
-/** @throws Refusal `too_large` when the body grows beyond the limit, `bad_request` when it is damaged */
-export async function decompress(body: Buffer, coding: 'gzip' | 'deflate', limitBytes: number): Promise<Buffer> {
+/**
+ * @param grew told the bytes of each piece as it comes; what it throws ends the work
+ * @throws Refusal `too_large` when the body grows beyond the limit, `bad_request` when it is damaged
+ */
+export async function decompress(
+  body: Buffer,
+  coding: 'gzip' | 'deflate',
+  limitBytes: number,
+  grew: (bytes: number) => void,
+): Promise<Buffer> {
   const allowed = Math.min(limitBytes, Math.max(1_048_576, body.length * largestRatio));
+  const stream = coding === 'gzip' ? createGunzip({ chunkSize: pieceBytes }) : createInflate({ chunkSize: pieceBytes });
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  stream.end(body);
   try {
-    return await (coding === 'gzip' ? gunzipAsync : inflateAsync)(body, { maxOutputLength: allowed });
-  } catch (error) {
-    if (error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new BodyTooLarge(allowed + 1, allowed, true);
+    for await (const piece of stream) {
+      if (!Buffer.isBuffer(piece)) continue;
+      bytes += piece.length;
+      if (bytes > allowed) throw new BodyTooLarge(allowed + 1, allowed, true);
+      grew(piece.length);
+      pieces.push(piece);
     }
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
     throw badRequest(`The ${coding} body is damaged: ${error instanceof Error ? error.message : 'unreadable'}.`);
   }
+  return Buffer.concat(pieces, bytes);
 }
 
 function quality(parameters: string | undefined): number {

@@ -21,7 +21,7 @@ export interface Reply {
 export interface ListenerState {
   /** Every answer ends its connection, so that no client sends another request into it. */
   isClosing: boolean;
-  /** Bytes of bodies received for requests that are not answered yet. */
+  /** Bytes of bodies received for requests that are not answered yet, and of what compressed ones grew to. */
   heldBytes: number;
   /** More than this many are not held: the next body is refused as `overloaded`. */
   readonly heldBytesLimit: number;
@@ -90,7 +90,8 @@ export class Exchange {
     const declared = this.headers.contentLength;
     if (declared !== undefined && Number(declared) > limitBytes) throw this.#tooLarge(Number(declared), limitBytes);
     const received = this.#receive(limitBytes, declared === undefined);
-    return coding === 'identity' ? received : received.then(body => decompress(body, coding, limitBytes));
+    if (coding === 'identity') return received;
+    return received.then(body => decompress(body, coding, limitBytes, bytes => this.#holdOrRefuse(bytes)));
   }
 
   #tooLarge(bytes: number, limitBytes: number): Refusal {
@@ -131,6 +132,12 @@ export class Exchange {
         if (!request.complete) reject(badRequest('The request body ended early.'));
       });
     });
+  }
+
+  /** @throws Refusal `overloaded` when more is held than may be */
+  #holdOrRefuse(bytes: number): void {
+    this.#hold(bytes);
+    if (this.#listener.heldBytes > this.#listener.heldBytesLimit) throw asRefusal(fault('overloaded', 1000), '');
   }
 
   #hold(bytes: number): void {
