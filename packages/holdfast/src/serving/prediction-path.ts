@@ -10,7 +10,7 @@ import type { PredictionSink } from './prediction-sink.ts';
 import type { Decoded, PredictionCall, PredictProtocol } from './protocols/protocol.ts';
 import { asRefusal, Refusal } from './refusal.ts';
 import { ResponseCache } from './response-cache.ts';
-import type { Assignment } from './traffic/deployment-router.ts';
+import { type Assignment, plainAssignment } from './traffic/deployment-router.ts';
 import type { RequestFacts } from './traffic/request-facts.ts';
 import type { ServedVersion } from './traffic/served-version.ts';
 import { ShadowCopies } from './traffic/shadow-copies.ts';
@@ -101,7 +101,9 @@ export class PredictionPath {
   #settle(call: RequestFacts, place: Place, { inputs, sequence }: Pick<Decoded<unknown>, 'inputs' | 'sequence'>): void {
     const { served: before, router } = place.assigned;
     if (router === undefined) return;
-    place.assigned = router.settle(call, inputs, sequence);
+    const settled = router.settle(call, inputs, sequence);
+    // A new table may have come while the body was read elsewhere; the version that it was read for is still there.
+    place.assigned = settled.served.isOpen ? settled : plainAssignment(before);
     place.assigned.served.enter();
     before.leave();
   }

@@ -253,3 +253,36 @@ test('a stateful version is no shadow', async () => {
   expect(text).toContain('role="champion"');
   expect(text).not.toContain('role="shadow"');
 });
+
+test('a request whose body is still being read when its version is dropped is answered by the champion', async () => {
+  const [one, two] = [1, 2].map(version => fake.version(signature, always(version), { version }));
+  const rules = [{ version: 2, conditions: [{ input: 'x', equals: 1 }] }];
+  const model = { name: 'm', aliases: { champion: 1 } };
+  await fake.route({ ...model, versions: [one!, two!], deployment: { ...plain, rules } });
+  // Beyond a mebibyte of JSON it is read in a thread.
+  const asked = fake.call('/v2/models/m/infer', { body: body().padEnd(1_100_000) });
+  await expect
+    .poll(() => fake.gateway.report().find(({ version }) => version === 1)?.inFlight, { interval: 1 })
+    .toBe(1);
+  await fake.route({ ...model, versions: [one!] });
+  expect((await asked).status).toBe(200);
+});
+
+test('a shadow that was dropped while the champion answered gets no copy', async () => {
+  await using own = await FakeGateway.start({ requestTimeout: 100 });
+  const [one, two] = [1, 2].map(version => own.version(signature, always(version), { version }));
+  const model = { name: 'm', aliases: { champion: 1 } };
+  const shadows = [{ version: 2, weight: 10_000, tolerance: 0 }];
+  await own.route({ ...model, versions: [one!, two!], deployment: { ...plain, shadows } });
+  const champion = own.runnerOf(one!);
+  champion.hold();
+  const asked = own.call('/v2/models/m/infer', { body: body() });
+  await expect.poll(() => champion.batches.length, { interval: 1 }).toBe(1);
+  await own.route({ ...model, versions: [one!] });
+  champion.release();
+  expect((await asked).status).toBe(200);
+  champion.hold();
+  // The deadline of a copy would be before the one of this request.
+  expect((await own.call('/v2/models/m/infer', { body: body() })).status).toBe(504);
+  expect(own.sink.failures.map(({ version }) => version)).toEqual([1]);
+});

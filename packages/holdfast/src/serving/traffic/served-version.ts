@@ -36,6 +36,7 @@ export class ServedVersion {
   readonly #links: RunnerLinks;
   readonly #metrics: ServingMetrics;
   #routed: RoutedVersion;
+  #isDropped = false;
   #inFlight = 0;
   #idle: PromiseWithResolvers<void> | undefined;
 
@@ -103,6 +104,16 @@ export class ServedVersion {
 
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** Whether a request may still enter: one that waited for its inputs may hold a version of a table that is gone. */
+  get isOpen(): boolean {
+    return !this.#isDropped && this.#routed.state === 'ready';
+  }
+
+  /** No table names it any more. */
+  drop(): void {
+    this.#isDropped = true;
   }
 
   enter(): void {

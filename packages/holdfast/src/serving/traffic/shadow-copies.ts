@@ -57,6 +57,7 @@ export class ShadowCopies {
 
   copy(shadows: readonly ShadowArm[], request: Answered): void {
     for (const shadow of shadows) {
+      if (!shadow.served.isOpen) continue;
       if (shadow.weight < whole && this.#options.random() * whole >= shadow.weight) continue;
       this.#copy(shadow, request);
     }

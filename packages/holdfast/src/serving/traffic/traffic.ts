@@ -148,6 +148,7 @@ export class Traffic {
     for (const { served, routed } of kept) served.take(routed);
     for (const model of table.models) next.set(model.name, this.#withRouter(model, next.get(model.name)!));
     const dropped = [...this.versions()].filter(served => !kept.some(entry => entry.served === served));
+    for (const served of dropped) served.drop();
     this.#models = next;
     this.#generation = table.generation;
     this.#book.keep(new Set([...next.values()].flatMap(model => model.router?.arms ?? [])));
