@@ -165,7 +165,7 @@ export class PredictionPath {
   }
 
   /** Hands the request to its version's queue. */
-  #run<C>(
+  async #run<C>(
     call: Pick<PredictionCall<unknown, unknown>, 'startedMs' | 'transportTimeoutMs' | 'onGone'>,
     served: ServedVersion,
     { timeout, priority, sequence: asked }: Decoded<C>,
@@ -179,33 +179,35 @@ export class PredictionPath {
   ): Promise<RunResult> {
     const { inputs, rows, batchKey, timeoutMs, caller } = request;
     const sequence = served.sequences?.step(asked);
-    const ticket = served.submit({
-      inputs,
-      rows,
-      batchKey,
-      priority,
-      queueTimeoutMs: timeout?.ms,
-      caller,
-      sequence,
-      deadlineMs: call.startedMs + timeoutMs,
-      expired: () => new Refusal('deadline_exceeded', faults.deadline_exceeded.say(timeoutMs)),
-    });
-    call.onGone(() => {
-      // A transport with deadlines also ends the call when one passes; that is an answer, not a caller who left.
-      const { transportTimeoutMs = Number.POSITIVE_INFINITY } = call;
-      const isLate = this.#options.clock.monotonicMs() - call.startedMs >= transportTimeoutMs - deadlineSkewMs;
-      ticket.cancel(
-        isLate
-          ? new Refusal('deadline_exceeded', faults.deadline_exceeded.say(timeoutMs))
-          : new ClientGone('the client closed the connection'),
-      );
-    });
-    if (sequence === undefined || asked === undefined) return ticket.result;
-    return ticket.result.catch((error: unknown) => {
-      const hasLostState = isFault(error) && (error.code === 'runner_lost' || error.code === 'bad_request');
-      if (hasLostState) served.sequences?.lost(asked, sequence);
+    try {
+      const ticket = served.submit({
+        inputs,
+        rows,
+        batchKey,
+        priority,
+        queueTimeoutMs: timeout?.ms,
+        caller,
+        sequence,
+        deadlineMs: call.startedMs + timeoutMs,
+        expired: () => new Refusal('deadline_exceeded', faults.deadline_exceeded.say(timeoutMs)),
+      });
+      call.onGone(() => {
+        // A transport with deadlines also ends the call when one passes; that is an answer, not a caller who left.
+        const { transportTimeoutMs = Number.POSITIVE_INFINITY } = call;
+        const isLate = this.#options.clock.monotonicMs() - call.startedMs >= transportTimeoutMs - deadlineSkewMs;
+        ticket.cancel(
+          isLate
+            ? new Refusal('deadline_exceeded', faults.deadline_exceeded.say(timeoutMs))
+            : new ClientGone('the client closed the connection'),
+        );
+      });
+      return await ticket.result;
+    } catch (error) {
+      if (sequence !== undefined && asked !== undefined && isFault(error)) {
+        served.sequences?.failed(asked, sequence, error.code);
+      }
       throw error;
-    });
+    }
   }
 
   #fail<C, E, R, Call extends PredictionCall<E, R>>(

@@ -15,7 +15,12 @@ test('the steps of a sequence share a slot and a runner; another sequence has it
   const second = step(5);
   expect([second.slot, second.home]).toEqual([first.slot, first.home]);
   expect(step('5', 'start').slot).not.toBe(first.slot);
-  expect(step(5, 'start').slot).not.toBe(first.slot);
+});
+
+test('a sequence that is started again and again leaves one state in the runner, not one for each start', () => {
+  const { step } = setUp();
+  const slots = Array.from({ length: 5 }, () => step(5, 'start').slot);
+  expect(new Set(slots).size).toBe(1);
 });
 
 test('a request without an id, a start, or after the end is refused in words that say what is missing', () => {
@@ -50,8 +55,17 @@ test('a lost state ends its sequence, unless that was started anew meanwhile', (
   const old = step(1, 'start');
   const asked = { id: 1, isStart: false, isEnd: false };
   const anew = step(1, 'start');
-  book.lost(asked, old);
+  book.failed(asked, old, 'runner_lost');
   expect(book.size).toBe(1);
-  book.lost(asked, anew);
+  book.failed(asked, anew, 'runner_lost');
+  expect(book.size).toBe(0);
+});
+
+test('a last step that found no place in the queue may be sent again; a first one takes up no place', () => {
+  const { book, step } = setUp();
+  step(1, 'start');
+  book.failed({ id: 1, isStart: false, isEnd: true }, step(1, 'end'), 'overloaded');
+  expect(() => step(1, 'end')).not.toThrow();
+  book.failed({ id: 2, isStart: true, isEnd: false }, step(2, 'start'), 'queue_timeout');
   expect(book.size).toBe(0);
 });

@@ -1,4 +1,4 @@
-import { faults } from '@holdfast/api';
+import { type FaultCode, faults } from '@holdfast/api';
 import type { Runner } from '../../runtime/index.ts';
 import type { ServingClock } from '../clock.ts';
 import { badRequest, Refusal } from '../refusal.ts';
@@ -13,8 +13,10 @@ export interface SequenceParameters {
 
 /** One request of a sequence on its way through the queue. */
 export interface SequenceStep {
-  /** Names the state in the runner; never used twice. */
+  /** Names the state in the runner; a sequence that is started anew keeps its own, so that no old state is left behind. */
   readonly slot: number;
+  /** Which start it comes after, to tell the steps of a sequence from those before it was started anew. */
+  readonly start: number;
   readonly isStart: boolean;
   readonly isEnd: boolean;
   /** The runner that has the state, once the first request was given to one; shared by all steps. */
@@ -34,6 +36,7 @@ export interface SequenceBookOptions {
 
 interface Sequence {
   readonly slot: number;
+  readonly start: number;
   readonly home: { runner: Runner | undefined };
   usedMs: number;
 }
@@ -51,6 +54,7 @@ export class SequenceBook {
   /** The one that was idle longest first. */
   readonly #sequences = new Map<string, Sequence>();
   #slots = 0;
+  #starts = 0;
 
   constructor(options: SequenceBookOptions) {
     this.#options = options;
@@ -83,8 +87,7 @@ export class SequenceBook {
       if (sequence === undefined && this.#sequences.size >= maximum) {
         throw new Refusal('overloaded', faults.overloaded.say(1000), { retryAfterSeconds: 1 });
       }
-      this.#slots = (this.#slots % lastSlot) + 1;
-      sequence = { slot: this.#slots, home: { runner: undefined }, usedMs: 0 };
+      sequence = { ...(sequence ?? this.#newPlace()), start: ++this.#starts, usedMs: 0 };
     }
     if (sequence === undefined) {
       throw badRequest(
@@ -94,13 +97,28 @@ export class SequenceBook {
     sequence.usedMs = this.#options.clock.monotonicMs();
     this.#sequences.delete(key);
     if (!isEnd) this.#sequences.set(key, sequence);
-    return { slot: sequence.slot, isStart, isEnd, home: sequence.home, name };
+    const { slot, start, home } = sequence;
+    return { slot, start, isStart, isEnd, home, name };
   }
 
-  /** Its state is gone: the next request must start it anew. */
-  lost(asked: SequenceParameters, { slot }: SequenceStep): void {
+  #newPlace(): Pick<Sequence, 'slot' | 'home'> {
+    this.#slots = (this.#slots % lastSlot) + 1;
+    return { slot: this.#slots, home: { runner: undefined } };
+  }
+
+  /**
+   * A step failed. When the state is gone with it, the next request must start the sequence anew; what was only refused a
+   * place in the queue may be sent again.
+   */
+  failed(asked: SequenceParameters, { slot, start, home, isStart, isEnd }: SequenceStep, code: FaultCode): void {
     const key = keyOf(asked.id);
-    if (this.#sequences.get(key)?.slot === slot) this.#sequences.delete(key);
+    const current = this.#sequences.get(key);
+    const wasRefused = code === 'overloaded' || code === 'queue_timeout';
+    if (wasRefused && isEnd && !isStart && current === undefined) {
+      this.#sequences.set(key, { slot, start, home, usedMs: this.#options.clock.monotonicMs() });
+    }
+    const isLost = code === 'runner_lost' || code === 'bad_request' || (wasRefused && isStart);
+    if (isLost && current?.start === start) this.#sequences.delete(key);
   }
 
   #forgetIdle(): void {
