@@ -17,10 +17,19 @@ export interface AtenScope {
   readonly types: Map<string, PlainType>;
 }
 
+/** Arguments that change no element of a result, or say what the declared result says already. */
+const withoutEffect = new Set(
+  (
+    'memory_format device layout dtype pin_memory non_blocking copy requires_grad implicit momentum cudnn_enabled ' +
+    'padding_idx scale_grad_by_freq sparse sparse_grad half_to_float N C HxW p sorted chunks split_size split_sizes'
+  ).split(' '),
+);
+
 /** One operator of an exported program, with its arguments at hand by the names of the ATen schema. */
 export class AtenCall {
   readonly node: Pt2Node;
   readonly scope: AtenScope;
+  readonly #read = new Set<string>();
 
   constructor(node: Pt2Node, scope: AtenScope) {
     this.node = node;
@@ -44,18 +53,37 @@ export class AtenCall {
     });
   }
 
+  /** An argument as the file has it; asking for it counts as reading it. */
+  argument(name: string): unknown {
+    this.#read.add(name);
+    return this.node.inputs.get(name);
+  }
+
+  /** Whether the call names an argument, given or not: overloads of one operator differ by their names. */
+  names(name: string): boolean {
+    return this.node.inputs.has(name);
+  }
+
+  /** Arguments that are given and that nobody asked for: an overload the operator's rule does not know. */
+  unread(): string[] {
+    return [...this.node.inputs.keys()].filter(name => {
+      if (this.#read.has(name) || withoutEffect.has(name)) return false;
+      return this.has(name) && optionalField(this.node.inputs.get(name), 'as_bool') !== false;
+    });
+  }
+
   has(name: string): boolean {
-    const argument = this.node.inputs.get(name);
+    const argument = this.argument(name);
     return argument !== undefined && optionalField(argument, 'as_none') === undefined;
   }
 
   #argument(name: string, kind: string): unknown {
-    return optionalField(this.node.inputs.get(name), kind);
+    return optionalField(this.argument(name), kind);
   }
 
   /** Name of a tensor argument. */
   tensorName(name: string): string {
-    const found = optionalField(this.node.inputs.get(name), 'as_tensor', 'name');
+    const found = optionalField(this.argument(name), 'as_tensor', 'name');
     if (typeof found !== 'string') throw this.refuse(`lacks the tensor "${name}"`);
     return found;
   }
@@ -88,6 +116,12 @@ export class AtenCall {
     return meta.shape;
   }
 
+  shapeOfResult(): readonly SymbolicSize[] {
+    const meta = this.scope.program.tensors.get(this.outputNames()[0] ?? '');
+    if (meta === undefined) throw this.refuse('has no shape for its result');
+    return meta.shape;
+  }
+
   rank(name: string): number {
     return this.shapeOf(name).length;
   }
@@ -114,9 +148,9 @@ export class AtenCall {
   number(name: string, otherwise?: number): number {
     for (const kind of ['as_int', 'as_float', 'as_bool']) {
       const value = this.#argument(name, kind);
-      if (typeof value === 'number' || typeof value === 'boolean') return Number(value);
+      if (typeof value === 'number' || typeof value === 'boolean' || isWord(value)) return Number(value);
     }
-    const plain = optionalField(this.node.inputs.get(name), 'as_sym_int', 'as_int');
+    const plain = optionalField(this.argument(name), 'as_sym_int', 'as_int');
     if (typeof plain === 'number') return plain;
     if (this.has(name) || otherwise === undefined) throw this.refuse(`needs a fixed number as "${name}"`);
     return otherwise;
@@ -129,6 +163,13 @@ export class AtenCall {
   text(name: string, otherwise: string): string {
     const value = this.#argument(name, 'as_string');
     return typeof value === 'string' ? value : otherwise;
+  }
+
+  floats(name: string): number[] {
+    const found = this.#argument(name, 'as_floats');
+    if (!Array.isArray(found) || !found.every(item => typeof item === 'number'))
+      throw this.refuse(`needs fixed numbers as "${name}"`);
+    return found;
   }
 
   ints(name: string, otherwise?: readonly number[]): number[] {
@@ -180,27 +221,24 @@ export class AtenCall {
     return this.graph.ints(otherwise);
   }
 
-  argument(name: string): unknown {
-    return this.node.inputs.get(name);
-  }
-
   /** A tensor or number as a value of `type`. */
   operand(name: string, type: PlainType): string {
-    const tensorName = optionalField(this.node.inputs.get(name), 'as_tensor', 'name');
+    const tensorName = optionalField(this.argument(name), 'as_tensor', 'name');
     if (typeof tensorName === 'string') {
       const value = this.valueOf(tensorName);
       return this.typeOf(tensorName) === type ? value : this.graph.cast(value, type);
     }
-    const symbol = optionalField(this.node.inputs.get(name), 'as_sym_int', 'as_name');
+    const symbol = optionalField(this.argument(name), 'as_sym_int', 'as_name');
     const size = typeof symbol === 'string' ? this.scope.sizes.get(symbol) : undefined;
     if (size !== undefined) return type === 'int64' ? size : this.graph.cast(size, type);
     return this.graph.constant(type, [], [this.number(name)]);
   }
 
   isReal(name: string): boolean {
-    const tensorName = optionalField(this.node.inputs.get(name), 'as_tensor', 'name');
+    const tensorName = optionalField(this.argument(name), 'as_tensor', 'name');
     if (typeof tensorName === 'string') return /^(float|double|float16)$/.test(this.typeOf(tensorName));
-    return typeof this.#argument(name, 'as_float') === 'number';
+    const value = this.#argument(name, 'as_float');
+    return typeof value === 'number' || isWord(value);
   }
 
   outputNames(): string[] {
@@ -241,6 +279,11 @@ export class AtenCall {
   constant(value: number, type: PlainType): string {
     return this.graph.constant(type, [], [value]);
   }
+}
+
+/** Numbers that JSON does not have are written as words. */
+function isWord(value: unknown): value is string {
+  return value === 'Infinity' || value === '-Infinity' || value === 'NaN';
 }
 
 /** Lowers one operator. */

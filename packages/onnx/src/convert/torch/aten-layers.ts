@@ -45,6 +45,7 @@ function convolution(call: AtenCall): void {
     dilations: list(each(call.ints('dilation', [1]), spatial)),
     group: BigInt(call.number('groups', 1)),
   };
+  if (!/transpose/.test(call.node.name) && !call.bool('transposed', false)) call.argument('output_padding');
   if (call.text('padding', '') !== '') throw call.refuse('pads by a word instead of numbers');
   const padding = each(call.ints('padding', [0]), spatial);
   const inputs = [call.tensor('input'), call.tensor('weight'), ...(call.has('bias') ? [call.tensor('bias')] : [])];
@@ -102,7 +103,7 @@ function layerNorm(call: AtenCall): void {
 
 function groupNorm(call: AtenCall): void {
   const { graph } = call;
-  const groups = call.number(call.node.inputs.has('group') ? 'group' : 'num_groups');
+  const groups = call.number(call.names('group') ? 'group' : 'num_groups');
   const channels = call.shapeOf('input')[1];
   if (typeof channels !== 'number') throw call.refuse('leaves the number of channels open');
   const type = call.outputType();
@@ -181,11 +182,26 @@ function adaptiveAverage(call: AtenCall): void {
   call.setResult(graph.op('AveragePool', [call.tensor('self')], { kernel_shape: list(kernel), strides: list(kernel) }));
 }
 
+/** PyTorch samples by the factors where a call gives them beside the size: they must be what the sizes say. */
+function requireSizeRatio(call: AtenCall, input: string): void {
+  const names = ['scales_h', 'scales_w', 'scale_factors'].filter(name => call.has(name));
+  if (names.length === 0) return;
+  const [from, to] = [call.shapeOf(input).slice(2), call.shapeOfResult().slice(2)];
+  const factors = call.names('scale_factors') ? call.floats('scale_factors') : names.map(name => call.number(name));
+  const isRatio =
+    factors.length === from.length &&
+    factors.every((factor, i) => {
+      const [size, wanted] = [from[i], to[i]];
+      return typeof size === 'number' && typeof wanted === 'number' && Math.abs(size * factor - wanted) < 1e-9 * wanted;
+    });
+  if (!isRatio) throw call.refuse(`scales by ${factors.join(' x ')}, which is not the ratio of its sizes`);
+}
+
 const upsample =
   (mode: 'linear' | 'nearest'): AtenHandler =>
   call => {
     const { graph } = call;
-    const name = call.node.inputs.has('input') ? 'input' : 'self';
+    const name = call.names('input') ? 'input' : 'self';
     const x = call.tensor(name);
     const rank = call.rank(name);
     const isAligned = mode === 'linear' && call.bool('align_corners', false);
@@ -198,6 +214,7 @@ const upsample =
     const lead = graph.op('Slice', [graph.op('Shape', [x]), graph.ints(0), graph.ints(2)]);
     const sizes = graph.op('Concat', [lead, call.sizes('output_size')], { axis: 0n });
     if (rank < 3) throw call.refuse('has no spatial dimension');
+    requireSizeRatio(call, name);
     call.setResult(graph.op('Resize', [x, '', '', sizes], attributes));
   };
 
@@ -243,7 +260,7 @@ function constantPad(call: AtenCall): void {
     begin[rank - 1 - i] = pad[2 * i] ?? 0;
     end[rank - 1 - i] = pad[2 * i + 1] ?? 0;
   }
-  const value = call.node.inputs.has('value') ? call.operand('value', type) : call.constant(0, type);
+  const value = call.names('value') ? call.operand('value', type) : call.constant(0, type);
   call.setResult(graph.op('Pad', [call.tensor('self'), graph.ints(...begin, ...end), value]));
 }
 

@@ -1,3 +1,4 @@
+import { optionalField } from '../boosting/json-fields.ts';
 import type { AtenCall, AtenHandler } from './aten-call.ts';
 
 /** Real results compute in the type of the result, also from whole numbers. */
@@ -37,8 +38,10 @@ const comparison =
     call.setResult(isNegated ? call.graph.op('Not', [compared]) : compared);
   };
 
+/** Tensors of two types are compared in the wider one; a number takes the type of the tensor. */
 function realType(call: AtenCall): 'double' | 'float' {
-  return call.typeOf(call.tensorName('self')) === 'double' ? 'double' : 'float';
+  const types = ['self', 'other'].map(name => optionalField(call.argument(name), 'as_tensor', 'name'));
+  return types.some(name => typeof name === 'string' && call.typeOf(name) === 'double') ? 'double' : 'float';
 }
 
 const logical =
@@ -76,6 +79,7 @@ function rounded(call: AtenCall, value: string, mode: string): string {
   ]);
 }
 
+/** The remainder takes the sign of the divisor; that of C, which is exact, the sign of the dividend. */
 function remainder(call: AtenCall): void {
   const { graph } = call;
   const type = call.outputType();
@@ -84,8 +88,25 @@ function remainder(call: AtenCall): void {
     call.setResult(graph.op('Mod', [x, y]));
     return;
   }
-  const floor = graph.op('Floor', [graph.op('Div', [x, y])]);
-  call.setResult(graph.op('Sub', [x, graph.op('Mul', [floor, y])]));
+  const rest = graph.op('Mod', [x, y], { fmod: 1n });
+  const zero = call.constant(0, type);
+  const isOther = graph.op('And', [
+    graph.op('Not', [graph.op('Equal', [rest, zero])]),
+    graph.op('Xor', [graph.op('Less', [rest, zero]), graph.op('Less', [y, zero])]),
+  ]);
+  call.setResult(graph.op('Where', [isOther, graph.op('Add', [rest, y]), rest]));
+}
+
+function round(call: AtenCall): void {
+  if (call.number('decimals', 0) !== 0) throw call.refuse('rounds to decimal places');
+  unary('Round')(call);
+}
+
+/** Only inference is converted: a program exported in training mode would drop elements at random. */
+function dropout(call: AtenCall): void {
+  if (call.bool('train', false) && call.number('p', 0.5) !== 0)
+    throw call.refuse('drops out, as in training; call model.eval() before the export');
+  identity(call);
 }
 
 function clamp(call: AtenCall): void {
@@ -155,7 +176,9 @@ const inDouble =
 
 function identity(call: AtenCall): void {
   const type = call.outputType();
-  call.setResult(call.graph.op('Identity', [call.operand(call.node.inputs.has('self') ? 'self' : 'input', type)]));
+  // The other tensor of `to.other` gives its type only, which the result declares.
+  if (call.node.name === 'to') call.argument('other');
+  call.setResult(call.graph.op('Identity', [call.operand(call.names('self') ? 'self' : 'input', type)]));
 }
 
 function power(call: AtenCall): void {
@@ -168,17 +191,17 @@ const filled =
   (value: number | undefined): AtenHandler =>
   call => {
     const type = call.outputType();
-    const name = call.node.inputs.has('fill_value') ? 'fill_value' : 'value';
+    const name = call.names('fill_value') ? 'fill_value' : 'value';
     const fill = value === undefined ? call.operand(name, type) : call.constant(value, type);
-    const sizes = call.node.inputs.has('size') ? call.sizes('size') : call.graph.op('Shape', [call.tensor('self')]);
+    const sizes = call.names('size') ? call.sizes('size') : call.graph.op('Shape', [call.tensor('self')]);
     call.setResult(call.graph.op('Expand', [fill, sizes]));
   };
 
 function arange(call: AtenCall): void {
   const type = call.outputType();
   const end = call.operand('end', type);
-  const start = call.node.inputs.has('start') ? call.operand('start', type) : call.constant(0, type);
-  const step = call.node.inputs.has('step') ? call.operand('step', type) : call.constant(1, type);
+  const start = call.names('start') ? call.operand('start', type) : call.constant(0, type);
+  const step = call.names('step') ? call.operand('step', type) : call.constant(1, type);
   call.setResult(call.graph.op('Range', [start, end, step]));
 }
 
@@ -220,7 +243,7 @@ export const atenMath: Readonly<Record<string, AtenHandler>> = {
   contiguous: identity,
   alias: identity,
   detach: identity,
-  dropout: identity,
+  dropout,
   lift_fresh_copy: identity,
   _to_copy: identity,
   to: identity,
@@ -271,7 +294,7 @@ export const atenMath: Readonly<Record<string, AtenHandler>> = {
   relu: unary('Relu'),
   relu6: hardtanh,
   remainder,
-  round: unary('Round'),
+  round,
   rsqrt: call =>
     call.setResult(call.graph.op('Reciprocal', [call.graph.op('Sqrt', [call.operand('self', call.outputType())])])),
   rsub: scaledSum('Sub', true),

@@ -2,7 +2,7 @@ import { optionalField } from '../boosting/json-fields.ts';
 import type { AtenCall, AtenHandler } from './aten-call.ts';
 
 function view(call: AtenCall): void {
-  const name = call.node.inputs.has('size') ? 'size' : 'shape';
+  const name = call.names('size') ? 'size' : 'shape';
   call.setResult(call.graph.op('Reshape', [call.tensor('self'), call.sizes(name)], { allowzero: 1n }));
 }
 
@@ -174,11 +174,17 @@ const reduction =
     );
   };
 
-/** The largest or smallest: of everything, or with its place along one dimension. */
+/** The largest or smallest: of two tensors, of everything, or with its place along one dimension. */
 const extreme =
   (reduce: string, place: string): AtenHandler =>
   call => {
     const { graph } = call;
+    if (call.has('other')) {
+      const type = call.outputType();
+      const [x, y] = [call.operand('self', type), call.operand('other', type)];
+      call.setResult(graph.op(reduce === 'ReduceMax' ? 'Max' : 'Min', [x, y]));
+      return;
+    }
     if (!call.has('dim')) {
       reduction(reduce)(call);
       return;
@@ -223,10 +229,11 @@ function variance(call: AtenCall): void {
   const type = call.outputType();
   const shape = call.shapeOf('self');
   const rank = shape.length;
-  const dims = call.has('dim') ? call.ints('dim').map(axis => call.axis(axis, rank)) : shape.map((_, i) => i);
+  const given = call.has('dim') ? call.ints('dim') : [];
+  const dims = given.length > 0 ? given.map(axis => call.axis(axis, rank)) : shape.map((_, i) => i);
   const count = dims.reduce((product, axis) => product * Number(shape[axis]), 1);
   if (!Number.isFinite(count)) throw call.refuse('has a number of elements that is open');
-  const correction = call.number(call.node.inputs.has('unbiased') ? 'unbiased' : 'correction', 1);
+  const correction = call.number(call.names('unbiased') ? 'unbiased' : 'correction', 1);
   const x = call.tensor('self');
   const centred = graph.op('Sub', [x, graph.op('ReduceMean', [x, graph.ints(...dims)], { keepdims: 1n })]);
   const squares = graph.op('ReduceSumSquare', [centred, graph.ints(...dims)], {

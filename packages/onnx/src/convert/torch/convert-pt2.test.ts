@@ -156,6 +156,11 @@ const softmax = (values: readonly number[]): number[] => {
   return values.map(value => Math.exp(value) / sum);
 };
 
+const floorMod = (x: number, y: number): number => x - Math.floor(x / y) * y;
+const low = Number.NEGATIVE_INFINITY;
+const mean6 = x6.reduce((sum, x) => sum + x, 0) / 6;
+const variance6 = x6.reduce((sum, x) => sum + (x - mean6) ** 2, 0) / 6;
+
 /** One operator on x of shape [2, 3]: arguments, shape of the result and its elements by definition. */
 const cases: [string, Step['inputs'], readonly number[], readonly number[], number?][] = [
   ['sigmoid.default', {}, [2, 3], x6.map(sigmoid)],
@@ -168,6 +173,13 @@ const cases: [string, Step['inputs'], readonly number[], readonly number[], numb
   ['pow.Tensor_Scalar', { exponent: int(2) }, [2, 3], x6.map(x => x * x)],
   ['remainder.Scalar', { other: int(3) }, [2, 3], [1, 1, 0, 0.5, 1, 2]],
   ['div.Tensor_mode', { other: int(2), rounding_mode: { as_string: 'trunc' } }, [2, 3], [0, -1, 1, 0, 2, 0]],
+  // A quotient rounded to the next whole number would give a remainder of 0 or of the whole divisor.
+  ['remainder.Scalar', { other: real(0.1) }, [2, 3], x6.map(x => floorMod(x, Math.fround(0.1)))],
+  ['max.other', { other: tensor('h') }, [2, 3], [1, 0.5, 3, 0.5, 4, 0.5]],
+  ['min.other', { other: tensor('h') }, [2, 3], [0.5, -2, 0.5, 0.5, 0.5, -1]],
+  ['masked_fill.Scalar', { mask: tensor('m'), value: { as_float: '-Infinity' } }, [2, 3], [low, -2, low, 0.5, low, -1]],
+  ['var.correction', { dim: ints(), correction: int(0) }, [], [variance6]],
+  ['dropout.default', { input: tensor('x'), p: real(0.5), train: truth(false) }, [2, 3], x6],
   [
     'log1p.default',
     {},
@@ -220,9 +232,10 @@ test.each(cases)('%s computes what PyTorch defines', async (name, inputs, shape,
   const model = pt2({
     inputs: ['x'],
     outputs: ['y'],
-    tensors: { x: meta([2, 3]), m: meta([2, 3], bool), y: meta(shape, dtype) },
+    tensors: { x: meta([2, 3]), m: meta([2, 3], bool), h: meta([2, 3]), y: meta(shape, dtype) },
     nodes: [
       aten('gt.Scalar', { self: tensor('x'), other: real(0.5) }, 'm'),
+      aten('full_like.default', { self: tensor('x'), fill_value: real(0.5) }, 'h'),
       aten(
         name,
         { ...(inputs.tensors === undefined && inputs.input === undefined ? { self: tensor('x') } : {}), ...inputs },
@@ -301,6 +314,46 @@ test('a convolution with running statistics, pooling and attention', async () =>
   expect(pooled?.data[0]).toBeCloseTo(1.5, 6);
   // The first row may look at itself only.
   expect(attended?.data.slice(0, 3)).toEqual(x.slice(0, 3));
+});
+
+const refusals: [string, Step['inputs'], RegExp][] = [
+  ['round.decimals', { self: tensor('x'), decimals: int(2) }, /round.decimals "y" rounds to decimal places/],
+  ['dropout.default', { input: tensor('x'), p: real(0.5), train: truth(true) }, /model\.eval\(\)/],
+  ['relu.default', { self: tensor('x'), limit: real(3) }, /has the argument "limit"/],
+  ['argmax.default', { self: tensor('x'), keepdim: truth(true) }, /has the argument "keepdim"/],
+  [
+    'upsample_nearest2d.default',
+    { self: tensor('x'), output_size: ints(3, 3), scales_h: real(1.7), scales_w: real(1.7) },
+    /scales by 1\.7 x 1\.7/,
+  ],
+];
+
+test.each(refusals)('%s is refused where an argument would be ignored', async (name, inputs, message) => {
+  const model = pt2({
+    inputs: ['x'],
+    outputs: ['y'],
+    tensors: { x: meta([1, 1, 2, 2]), y: meta([1, 1, 3, 3]) },
+    nodes: [aten(name, inputs, 'y')],
+  });
+  await expect(convert(model)).rejects.toThrow(message);
+});
+
+test('a program that changes its buffers is refused, since its state would be lost', async () => {
+  const relu = {
+    inputs: ['x'],
+    outputs: ['y'],
+    tensors: { x: meta([2]), y: meta([2]) },
+    nodes: [aten('relu.default', { self: tensor('x') }, 'y')],
+  };
+  const program = JSON.parse(JSON.stringify(exported(relu)));
+  program.graph_module.signature.output_specs.push({
+    buffer_mutation: { arg: { name: 'y' }, buffer_name: 'cache' },
+  });
+  const archive = buildZip([
+    { name: 'net/archive_format', content: new TextEncoder().encode('pt2') },
+    { name: 'net/models/model.json', content: json(program) },
+  ]);
+  await expect(convert(archive)).rejects.toThrow(/changes its buffer "cache"/);
 });
 
 test('operators that do not convert are all named, with the lines that export elsewhere', async () => {

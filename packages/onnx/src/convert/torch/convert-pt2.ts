@@ -98,6 +98,9 @@ function lowerNodes(scope: AtenScope): void {
     const call = new AtenCall(node, scope);
     try {
       operators.get(node.name)?.(call);
+      const [unread] = call.unread();
+      if (unread !== undefined && !node.name.startsWith('_assert'))
+        throw call.refuse(`has the argument "${unread}", which is not supported`);
     } catch (error) {
       if (!(error instanceof OnnxError && error.code === 'unsupported_source')) throw error;
       refusals.push(error);

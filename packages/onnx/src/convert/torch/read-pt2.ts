@@ -149,11 +149,23 @@ export function readPt2(bytes: Uint8Array): Pt2Program {
     tensors,
     userInputs,
     userOutputs: listField(program, 'graph_module', 'signature', 'output_specs').flatMap(spec => {
+      refuseMutation(spec);
       const output = optionalField(spec, 'user_output', 'arg');
       return output === undefined ? [] : [output];
     }),
     constants,
   };
+}
+
+/** A state that lives on between calls would be lost, and every answer after the first would be wrong. */
+function refuseMutation(spec: unknown): void {
+  const name = optionalField(spec, 'buffer_mutation', 'buffer_name');
+  if (name === undefined) return;
+  throw new OnnxError(
+    'unsupported_source',
+    `The exported program changes its buffer "${String(name)}", a state that lives on between calls; call model.eval() before the export, or take the state as an input.`,
+    { node: String(name), unsupported: [`buffer mutation ${String(name)}`] },
+  );
 }
 
 function torchVersion(program: unknown): string | undefined {
