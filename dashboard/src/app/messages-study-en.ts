@@ -46,10 +46,26 @@ export const studyEn = {
   steps: 'Intermediate values',
   stepsLabel: (count: number, name: string) => `${name} step by step of ${count} trials. Arrow keys read them.`,
   stepAxis: 'Step',
-  influence: 'Importance',
-  influenceHint:
-    'Share of the differences between trials that a parameter explains on its own, corrected for chance; effects of several together are not in it.',
-  influenceTooFew: 'At least eight finished trials are needed.',
+  importance: 'Importance',
+  importanceTooFew: 'Too few trials with different values have finished.',
+  method: 'Method',
+  methodName: { 'ped-anova': 'PED-ANOVA', fanova: 'fANOVA', permutation: 'Permutation' },
+  methodHint: {
+    'ped-anova': 'What it takes to be among the best tenth of the trials.',
+    fanova: 'What moves the value anywhere in the space, by a random forest.',
+    permutation: 'What moves the value where the trials were, several parameters together included.',
+  },
+  finished: (because: string) => {
+    const reasons: Readonly<Record<string, string>> = {
+      trials: 'all its trials have been run',
+      duration: 'its time is spent',
+      cost: 'its cost budget is spent',
+      exhausted: 'every configuration has been tried',
+      terminator: 'going on no longer pays',
+      sampler: 'the sampler has nothing left to propose',
+    };
+    return reasons[because] ?? because;
+  },
   parallel: 'Parallel coordinates',
   parallelHint: 'The best tenth stands out; point at a line to read it, click to compare.',
   parallelLabel: (trials: number, axes: number) => `${trials} finished trials across ${axes} axes`,

@@ -44,9 +44,26 @@ export const studyZh: Messages['study'] = {
   steps: '中间值',
   stepsLabel: (count, name) => `${count} 个试验逐步报告的 ${name}。用方向键读取。`,
   stepAxis: '步',
-  influence: '重要性',
-  influenceHint: '单个参数所能解释的试验差异的比例，已按随机水平校正；不含多个参数的共同作用。',
-  influenceTooFew: '至少需要八个已完成的试验。',
+  importance: '重要性',
+  importanceTooFew: '取值不同的已完成试验太少。',
+  method: '方法',
+  methodName: { 'ped-anova': 'PED-ANOVA', fanova: 'fANOVA', permutation: '置换' },
+  methodHint: {
+    'ped-anova': '哪些参数决定试验能否进入最好的十分之一。',
+    fanova: '由随机森林估计，哪些参数在整个空间中改变数值。',
+    permutation: '哪些参数在试验所及之处改变数值，包括多个参数的共同作用。',
+  },
+  finished: because => {
+    const reasons: Readonly<Record<string, string>> = {
+      trials: '试验已全部运行',
+      duration: '时间已用尽',
+      cost: '成本预算已用尽',
+      exhausted: '所有配置都已试过',
+      terminator: '继续下去已不再值得',
+      sampler: '采样器已无可提议',
+    };
+    return reasons[because] ?? because;
+  },
   parallel: '平行坐标',
   parallelHint: '最好的十分之一突出显示；指向一条线可读取，点击可比较。',
   parallelLabel: (trials, axes) => `${trials} 个已完成试验，${axes} 条轴`,

@@ -1,6 +1,6 @@
 import type { Trial } from '@holdfast/api';
 import { expect, test } from 'vitest';
-import { bestSoFar, influencesOf, parametersOf, paramOf, standingOf } from './study-data.ts';
+import { bestSoFar, parametersOf, paramOf, standingOf } from './study-data.ts';
 
 function trial(number: number, params: Trial['params'], value?: number): Trial {
   const base = { number, params, origin: 'random', reports: [], retries: 0, createdAtMs: 0, revision: number };
@@ -33,19 +33,4 @@ test('the best so far follows the direction and ignores trials without values', 
     [0, 0.5],
     [3, 1],
   ]);
-});
-
-test('a parameter that decides explains nearly everything, one that does not nearly nothing', () => {
-  const parameters = parametersOf({
-    strong: { type: 'float', low: 0, high: 1 },
-    weak: { type: 'categorical', values: ['a', 'b'] },
-  });
-  const trials = Array.from({ length: 40 }, (_, i) =>
-    trial(i, { strong: i / 40, weak: i % 2 === 0 ? 'a' : 'b' }, (i / 40) ** 2),
-  );
-  const [first, second] = influencesOf(trials, parameters, loss, 0);
-  expect(first?.name).toBe('strong');
-  expect(first?.share).toBeGreaterThan(0.9);
-  expect(second?.share).toBeLessThan(0.05);
-  expect(influencesOf(trials.slice(0, 5), parameters, loss, 0)).toEqual([]);
 });

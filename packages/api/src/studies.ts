@@ -95,6 +95,8 @@ export const studySettingsSchema = z.strictObject({
   objectives: z.array(objectiveSchema).min(1).max(8),
   sampler: namedChoiceSchema.prefault('auto'),
   pruner: namedChoiceSchema.prefault('auto'),
+  /** What ends the study before its budget; nothing when absent. */
+  terminator: namedChoiceSchema.exactOptional(),
   seed: z.int().default(0),
   budget: z
     .strictObject({

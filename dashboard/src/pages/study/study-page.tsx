@@ -14,7 +14,7 @@ import { CompareSection } from './compare-section.tsx';
 import { ContourChart } from './contour-chart.tsx';
 import { FrontChart } from './front-chart.tsx';
 import { HistoryChart } from './history-chart.tsx';
-import { InfluenceBars } from './influence-bars.tsx';
+import { ImportanceBars } from './importance-bars.tsx';
 import { ParallelChart } from './parallel-chart.tsx';
 import { SliceChart } from './slice-chart.tsx';
 import { StepsChart } from './steps-chart.tsx';
@@ -68,6 +68,7 @@ function Head({ name, detail }: { readonly name: string; readonly detail: StudyD
         {detail !== undefined && (
           <div class="badges">
             <Badge tone={studyTone[detail.summary.state]}>{m.state[detail.summary.state]}</Badge>
+            {detail.summary.finishedBecause !== null && <span>{m.finished(detail.summary.finishedBecause)}</span>}
             <span class="hint">{detail.note}</span>
           </div>
         )}
@@ -101,7 +102,7 @@ function Events({ detail }: { readonly detail: StudyDetail }) {
           <li key={`${event.atMs} ${event.kind} ${event.trial ?? ''}`}>
             <span class="hint">{f.dateTime(event.atMs)}</span> {event.trial === null ? '' : `${m.trial(event.trial)}: `}
             {m.eventKind[event.kind]}
-            {event.kind === 'created' || event.kind === 'finished' ? '' : ` · ${event.text}`}
+            {event.kind === 'created' ? '' : ` · ${event.text}`}
           </li>
         ))}
       </ul>
@@ -146,7 +147,7 @@ function Body({ detail, trials }: { readonly detail: StudyDetail; readonly trial
           <div class="study-grid">
             {objectives.length > 1 && <FrontChart context={context} />}
             <HistoryChart context={context} />
-            <InfluenceBars context={context} />
+            <ImportanceBars context={context} />
             <SliceChart context={context} />
             {parameters.length > 1 && <ContourChart context={context} />}
             <StepsChart context={context} />

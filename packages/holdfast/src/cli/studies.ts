@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import type { StudyDetail, StudySummary, Trial } from '@holdfast/api';
-import type { Studies } from '../tuning/index.ts';
+import { describeFinish, type Studies } from '../tuning/index.ts';
 import {
   type Command,
   exitCodes,
@@ -107,7 +107,7 @@ async function show(studies: Studies, name: string, parsed: Parsed, terminal: Te
   const { summary, note, settings } = detail;
   const objectives = summary.objectives.map(({ name, direction }) => `${direction} ${name}`).join(', ');
   terminal.stdout(
-    `${summary.name}: ${summary.state}${summary.finishedBecause === null ? '' : ` (${summary.finishedBecause})`}\n`,
+    `${summary.name}: ${summary.state}${summary.finishedBecause === null ? '' : `, ${describeFinish(summary.finishedBecause)}`}\n`,
   );
   terminal.stdout(
     `${objectives}; sampler ${summary.sampler}, pruner ${summary.pruner}, seed ${settings.seed}\n${note}\n\n`,
@@ -148,12 +148,33 @@ async function best(studies: Studies, name: string, parsed: Parsed, terminal: Te
   terminal.stdout(`${JSON.stringify(trials.filter(trial => detail.best.includes(trial.number)))}\n`);
 }
 
+const methods = ['ped-anova', 'fanova', 'permutation'] as const;
+
+async function importances(studies: Studies, name: string, parsed: Parsed, terminal: Terminal): Promise<void> {
+  const wanted = text(parsed, 'method') ?? 'ped-anova';
+  const method = methods.find(known => known === wanted);
+  if (method === undefined) throw new UsageError(`--method is one of ${methods.join(', ')}, not "${wanted}"`);
+  const { objectives } = (await studies.read(name)).summary;
+  const named = text(parsed, 'objective') ?? objectives[0]?.name;
+  const objective = objectives.findIndex(each => each.name === named);
+  if (objective < 0)
+    throw new UsageError(`--objective is one of ${objectives.map(each => each.name).join(', ')}, not "${named}"`);
+  const answer = await studies.importances(name, { method, objective });
+  if (flag(parsed, 'json')) {
+    terminal.stdout(`${JSON.stringify(answer)}\n`);
+    return;
+  }
+  const rows = answer.importances.map(({ parameter, share }) => [parameter, `${(share * 100).toFixed(1)} %`]);
+  terminal.stdout(`${answer.objective}, ${method}, from ${answer.trials} trials\n`);
+  terminal.stdout(renderTable(['PARAMETER', 'SHARE'], rows));
+}
+
 async function remove(studies: Studies, name: string, parsed: Parsed, terminal: Terminal): Promise<void> {
   await studies.remove(name);
   terminal.stdout(flag(parsed, 'json') ? `${JSON.stringify({ removed: name })}\n` : `removed ${name}\n`);
 }
 
-const verbs = { show, best, export: exportTo, remove } as const;
+const verbs = { show, best, importances, export: exportTo, remove } as const;
 
 function isVerb(word: string): word is keyof typeof verbs {
   return Object.hasOwn(verbs, word);
@@ -161,12 +182,22 @@ function isVerb(word: string): word is keyof typeof verbs {
 
 export const studiesCommand: Command = {
   name: 'studies',
-  usage: 'studies [show|best|export|remove STUDY] [options]',
-  summary: 'List the studies; show one with its trials, print its best trial, export or remove it.',
-  options: { ...tuningOptions, ...jsonOption, format: { type: 'string' }, out: { type: 'string' } },
+  usage: 'studies [show|best|importances|export|remove STUDY] [options]',
+  summary: 'List the studies; show one with its trials, its best trial or what matters in it, export or remove it.',
+  options: {
+    ...tuningOptions,
+    ...jsonOption,
+    format: { type: 'string' },
+    out: { type: 'string' },
+    method: { type: 'string' },
+    objective: { type: 'string' },
+  },
   optionHelp: [
     ['show STUDY', 'settings, best trial, every trial, history'],
     ['best STUDY', 'the best trial, or the Pareto front, with its parameters'],
+    ['importances STUDY', 'how much each parameter matters'],
+    ['--method M', 'of the importances: ped-anova (default), fanova or permutation'],
+    ['--objective NAME', 'of the importances: the objective (default: the first)'],
     ['export STUDY', 'every trial with its reports'],
     ['remove STUDY', 'remove the study with its trials; the files of its trials stay'],
     ['--format F', 'of the export: json (default) or csv'],

@@ -3,6 +3,7 @@ import { type JobBackend, kubernetesJobs, localJobs } from '../jobs/index.ts';
 import { measureLatencyMs } from '../runtime/index.ts';
 import {
   defaultDefinitionFile,
+  describeFinish,
   type LoadedDefinition,
   loadDefinition,
   type MeasuredObjective,
@@ -108,7 +109,7 @@ async function run(
 function describeEnd(end: StudyRunEnd): string {
   switch (end.kind) {
     case 'finished':
-      return end.because === 'exhausted' ? 'every configuration has been tried' : `finished: ${end.because} spent`;
+      return `finished: ${describeFinish(end.because)}`;
     case 'interrupted':
       return 'interrupted; run it again to go on';
     case 'failing':

@@ -20,8 +20,10 @@ import {
   quasiRandom,
   random,
   rankGuard,
+  regretTerminator,
   type Sampler,
   successiveHalving,
+  type Terminator,
   thresholdPruner,
   tpe,
   wilcoxonPruner,
@@ -106,8 +108,20 @@ const pruners: Readonly<Record<string, Choice<Pruner>>> = {
   ),
 };
 
+const terminators: Readonly<Record<string, Choice<Terminator>>> = {
+  regret: choice(
+    z.strictObject({
+      tolerance: number,
+      minTrials: z.int().exactOptional(),
+      topShare: number,
+      interval: z.int().exactOptional(),
+    }),
+    regretTerminator,
+  ),
+};
+
 function pick<T>(
-  kind: 'sampler' | 'pruner',
+  kind: 'sampler' | 'pruner' | 'terminator',
   table: Readonly<Record<string, Choice<T>>>,
   wanted: { readonly name: string },
 ): T {
@@ -133,4 +147,9 @@ export function samplerOf(wanted: StudySettings['sampler']): Sampler {
 /** @throws Fault `bad_request`; TuneFault when an option is out of range */
 export function prunerOf(wanted: StudySettings['pruner']): Pruner {
   return pick('pruner', pruners, wanted);
+}
+
+/** @throws Fault `bad_request`; TuneFault when an option is out of range */
+export function terminatorOf(wanted: NonNullable<StudySettings['terminator']>): Terminator {
+  return pick('terminator', terminators, wanted);
 }

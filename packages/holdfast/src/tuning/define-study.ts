@@ -36,6 +36,8 @@ export interface StudyDefinition<S extends SpaceSpec> {
   readonly sampler?: Choice;
   /** @default 'auto' */
   readonly pruner?: Choice;
+  /** `'regret'`, alone or with options; without one only the budget ends the study. */
+  readonly terminator?: Choice;
   /** @default 0 */
   readonly seed?: number;
   readonly budget?: { readonly trials?: number; readonly time?: string; readonly cost?: number };

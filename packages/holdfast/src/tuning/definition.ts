@@ -12,6 +12,9 @@ const shape = {
   space: spaceSchema.describe('The search space: one entry a parameter.'),
   sampler: studySettingsSchema.shape.sampler.describe('How configurations are proposed.'),
   pruner: studySettingsSchema.shape.pruner.describe('How trials are stopped early.'),
+  terminator: studySettingsSchema.shape.terminator.describe(
+    'Ends the study before its budget: `regret` once even an optimist expects too little from going on.',
+  ),
   seed: studySettingsSchema.shape.seed.describe('The same seed and the same results give the same suggestions.'),
   budget: z
     .strictObject({
@@ -77,6 +80,7 @@ export function settingsOf(definition: z.output<typeof functionDefinitionSchema>
     objectives: Object.entries(definition.objectives).map(([name, direction]) => ({ name, direction })),
     sampler: definition.sampler,
     pruner: definition.pruner,
+    ...(definition.terminator !== undefined && { terminator: definition.terminator }),
     seed: definition.seed,
     budget: {
       ...(trials !== undefined && { trials }),

@@ -1,4 +1,5 @@
 export { apiStudies } from './api-studies.ts';
+export { describeFinish } from './finish-reason.ts';
 export { defaultDefinitionFile, type LoadedDefinition, loadDefinition } from './load-definition.ts';
 export { openTuning } from './open-tuning.ts';
 export type { Studies } from './studies.ts';

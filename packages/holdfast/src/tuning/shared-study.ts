@@ -4,6 +4,7 @@ import { type Json, type Study, TuneFault } from '@holdfast/tune';
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { z } from 'zod';
 import { Turns } from '../storage/index.ts';
+import { describeFinish } from './finish-reason.ts';
 import type { TuningTables } from './schema.ts';
 import { addEvent } from './study-events.ts';
 import type { StudyHandle, TrialOutcome } from './study-handle.ts';
@@ -28,6 +29,8 @@ interface Replica {
   readonly study: Study;
   readonly retries: number;
   readonly settingsVersion: number;
+  /** Why the stored study is finished; null while it is not. */
+  finishedBecause: string | null;
   readonly holders: Map<number, { readonly worker: string | null; readonly claim: number }>;
   revision: number;
   samplerText: string | undefined;
@@ -74,7 +77,7 @@ export class SharedStudy implements StudyHandle {
     return this.#inTurn(
       worker,
       replica => {
-        const ask = replica.study.ask();
+        const ask = hasBeenTerminated(replica) ? terminated : replica.study.ask();
         if (ask.kind !== 'trial') return ask;
         const claim = (replica.holders.get(ask.trial.number)?.claim ?? 0) + 1;
         replica.holders.set(ask.trial.number, { worker, claim });
@@ -164,6 +167,7 @@ export class SharedStudy implements StudyHandle {
       replica.samplerText = row.sampler_state_json;
       replica.prunerText = row.pruner_state_json;
     }
+    replica.finishedBecause = row.finished_because;
     this.#replica = replica;
     return { row, replica };
   }
@@ -175,6 +179,7 @@ export class SharedStudy implements StudyHandle {
     return {
       study: studyOf(this.name, settings, this.#clock),
       retries: settings.retries,
+      finishedBecause: row.finished_because,
       settingsVersion: row.settings_version,
       holders: new Map(),
       revision: -1,
@@ -284,6 +289,7 @@ export class SharedStudy implements StudyHandle {
       const state = stateAfter(replica.study, answer);
       // The fence moves on, so that whoever had the turn before cannot write any more.
       await this.#write(writer, replica, before, { change: { ...state, proposer_fence: row.proposer_fence + 1 } });
+      await this.#announceEnd(writer, replica, state.finished_because);
       replica.samplerText = state.sampler_state_json;
       return { answer };
     });
@@ -327,6 +333,12 @@ export class SharedStudy implements StudyHandle {
     }
   }
 
+  async #announceEnd(writer: Writer, replica: Replica, because: string | null): Promise<void> {
+    if (because === null || because === replica.finishedBecause) return;
+    const text = `The study is finished: ${describeFinish(because)}.`;
+    await addEvent(writer, this.name, { atMs: this.#clock.now(), kind: 'finished', trial: null, text });
+  }
+
   async #operateInTurn<T>(
     { fence, replica }: { readonly fence: number; readonly replica: Replica },
     operate: (replica: Replica) => T,
@@ -346,12 +358,11 @@ export class SharedStudy implements StudyHandle {
       throw error;
     }
     const state = stateAfter(study, answer);
-    const isWritten = await transact(this.#db, writer =>
-      this.#write(writer, replica, before, {
-        fence,
-        change: state,
-      }),
-    );
+    const isWritten = await transact(this.#db, async writer => {
+      const written = await this.#write(writer, replica, before, { fence, change: state });
+      if (written) await this.#announceEnd(writer, replica, state.finished_because);
+      return written;
+    });
     if (!isWritten) {
       this.#replica = undefined;
       return undefined;
@@ -359,6 +370,16 @@ export class SharedStudy implements StudyHandle {
     replica.samplerText = state.sampler_state_json;
     return { answer };
   }
+}
+
+const terminated = { kind: 'finished', because: 'terminator' } as const;
+
+/**
+ * The terminator's word is final until the settings change: it looks at the trials of the moment, and those that were under
+ * way when it spoke would let it take its word back.
+ */
+function hasBeenTerminated({ finishedBecause, study }: Replica): boolean {
+  return finishedBecause === 'terminator' && !study.trials.some(trial => trial.state === 'waiting');
 }
 
 /** What the study's row says after an operation in turn. */

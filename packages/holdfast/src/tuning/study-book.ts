@@ -173,7 +173,12 @@ export class StudyBook implements Studies {
       if (JSON.stringify(stored) === JSON.stringify(settings)) return;
       const refused = differences(stored, settings, evolve);
       if (refused.length > 0) throw fault('study_changed', name, refused.join('; '));
-      const change = { settings_json: JSON.stringify(settings), settings_version: row.settings_version + 1 };
+      const change = {
+        settings_json: JSON.stringify(settings),
+        settings_version: row.settings_version + 1,
+        // The next ask says whether it still is.
+        finished_because: null,
+      };
       const samplerState = { sampler_state_json: JSON.stringify(fresh.options.sampler.save()) };
       const prunerState = { pruner_state_json: JSON.stringify(fresh.options.pruner.save()) };
       await writer

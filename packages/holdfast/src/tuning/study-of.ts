@@ -1,6 +1,6 @@
 import { type Fault, fault, type StudySettings } from '@holdfast/api';
 import { type Clock, createStudy, type Study, TuneFault } from '@holdfast/tune';
-import { prunerOf, samplerOf } from './choices.ts';
+import { prunerOf, samplerOf, terminatorOf } from './choices.ts';
 
 /** A clock that stands still during one operation, so that nothing runs out half-way through it. */
 export class StillClock implements Clock {
@@ -30,9 +30,18 @@ export function asFault(error: TuneFault, study: string, number?: number): Fault
  * @throws Fault `bad_request` when the space or an option is not valid
  */
 export function studyOf(name: string, settings: StudySettings, clock: Clock): Study {
-  const { sampler, pruner, ...rest } = settings;
+  const { sampler, pruner, terminator, ...rest } = settings;
+  if (terminator !== undefined && settings.objectives.length > 1)
+    throw fault('bad_request', 'terminator: a study with several objectives has no single gain to weigh; leave it out');
   try {
-    return createStudy({ name, clock, ...rest, sampler: samplerOf(sampler), pruner: prunerOf(pruner) });
+    return createStudy({
+      name,
+      clock,
+      ...rest,
+      sampler: samplerOf(sampler),
+      pruner: prunerOf(pruner),
+      ...(terminator !== undefined && { terminator: terminatorOf(terminator) }),
+    });
   } catch (error) {
     if (error instanceof TuneFault) throw asFault(error, name);
     throw error;

@@ -170,6 +170,30 @@ test('every configuration of a finite space is tried once, several at a time, an
   });
 });
 
+test('a study ends before its budget when going on no longer pays, and stays ended until its settings change', async () => {
+  const command: FakeCommand = async (spec, print) => {
+    await print(JSON.stringify({ loss: (Number(spec.command[1]) - 0.3) ** 2 }));
+    return well;
+  };
+  const settings = {
+    sampler: 'sobol',
+    terminator: { name: 'regret', tolerance: 0.2, minTrials: 5, interval: 50 },
+    budget: { trials: 12 },
+  };
+  const ran = await run(command, settings, { concurrency: 3 });
+  expect(ran.end).toEqual({ kind: 'finished', because: 'terminator' });
+  const { length } = await trialsOf(ran);
+  expect(length).toBeLessThan(9);
+  const detail = await ran.studies.read('demo');
+  expect(detail).toMatchObject({ summary: { state: 'finished', finishedBecause: 'terminator' } });
+  expect(detail.events[0]).toMatchObject({ kind: 'finished', text: expect.stringContaining('no longer pays') });
+  const again = await ran.studies.study('demo').ask('host/1/x');
+  expect(again).toEqual({ kind: 'finished', because: 'terminator' });
+  const { terminator: _, ...without } = detail.settings;
+  await ran.studies.openStudy(createStudySchema.parse({ name: 'demo', settings: without }));
+  expect(await ran.studies.study('demo').ask('host/1/x')).toMatchObject({ kind: 'trial', number: length });
+});
+
 test('several objectives are reported as vectors and end in a front', async () => {
   const command: FakeCommand = async (spec, print) => {
     const x = Number(spec.command[1]);
