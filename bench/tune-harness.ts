@@ -85,21 +85,17 @@ export function problemOf(module: ProblemModule, name: string, shift = 0): Probl
   };
 }
 
-/** Simple regret after each of the given numbers of trials. */
-export function regrets(problem: Problem, sampler: Sampler, seed: number, at: readonly number[]): number[] {
-  const study = createStudy({ space: problem.space, sampler, seed, budget: { trials: at.at(-1)! } });
-  const out: number[] = [];
+/** Simple regret of a study planned for so many trials. */
+export function regretOf(problem: Problem, sampler: Sampler, seed: number, trials: number): number {
+  const study = createStudy({ space: problem.space, sampler, seed, budget: { trials } });
   let best = Number.POSITIVE_INFINITY;
-  for (let n = 1; n <= at.at(-1)!; n++) {
+  for (;;) {
     const ask = study.ask();
-    if (ask.kind !== 'trial') break;
+    if (ask.kind !== 'trial') return Math.max(0, best - problem.optimum);
     const value = problem.evaluate(ask.trial.flat);
     study.tell(ask.trial.number, value);
     best = Math.min(best, value);
-    if (at.includes(n)) out.push(Math.max(0, best - problem.optimum));
   }
-  while (out.length < at.length) out.push(Math.max(0, best - problem.optimum));
-  return out;
 }
 
 export interface FrontFacts {

@@ -10,7 +10,7 @@
  */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { auto, cmaEs, forest, gp, nsga2, random, type Sampler, tpe } from '@holdfast/tune';
-import { cpuMs, loadProblems, option, peersOf, problemOf, quantile, regrets } from './tune-harness.ts';
+import { cpuMs, loadProblems, option, peersOf, problemOf, quantile, regretOf } from './tune-harness.ts';
 
 const makers: Readonly<Record<string, () => Sampler>> = {
   auto: () => auto(),
@@ -29,8 +29,8 @@ interface Run {
   readonly shift: number;
   readonly sampler: string;
   readonly seed: number;
-  readonly budgets: readonly number[];
-  readonly regrets: readonly number[];
+  readonly trials: number;
+  readonly regret: number;
   readonly cpuMs: number;
 }
 
@@ -45,8 +45,8 @@ const store = option('store', '');
 /** Regrets below these are rounding of the stored optimum: of problems, of tables. */
 const rounding = { problem: 1e-9, table: 1e-6 };
 
-const key = (r: Pick<Run, 'problem' | 'shift' | 'sampler' | 'seed' | 'budgets'>): string =>
-  [r.problem, r.shift, r.sampler, r.seed, r.budgets.join('+')].join(' ');
+const key = (r: Pick<Run, 'problem' | 'shift' | 'sampler' | 'seed' | 'trials'>): string =>
+  [r.problem, r.shift, r.sampler, r.seed, r.trials].join(' ');
 const runs = new Map<string, Run>();
 if (store !== '' && existsSync(store))
   for (const line of readFileSync(store, 'utf8').trim().split('\n')) {
@@ -54,24 +54,24 @@ if (store !== '' && existsSync(store))
     runs.set(key(run), run);
   }
 
-/** A table looks the same whatever the shift: it has no floats. */
+/** A table looks the same whatever the shift: it has no floats. Every budget is a study of its own: samplers plan. */
 const cells = problems.flatMap(problem =>
   (module.TABLES.includes(problem) ? [0] : shifts).flatMap(shift =>
-    samplers.map(sampler => ({ problem, shift, sampler })),
+    samplers.flatMap(sampler => budgets.map(trials => ({ problem, shift, sampler, trials }))),
   ),
 );
-for (const cell of cells) {
-  const make = makers[cell.sampler];
-  if (!make) throw new Error(`Unknown sampler ${cell.sampler}; choose from ${Object.keys(makers).join(', ')}.`);
-  for (let seed = 1000; seed < 1000 + seeds; seed++) {
-    if (runs.has(key({ ...cell, seed, budgets }))) continue;
+// Seed by seed, so that a table which was cut short has about as many seeds in every cell.
+for (let seed = 1000; seed < 1000 + seeds; seed++)
+  for (const cell of cells) {
+    const make = makers[cell.sampler];
+    if (!make) throw new Error(`Unknown sampler ${cell.sampler}; choose from ${Object.keys(makers).join(', ')}.`);
+    if (runs.has(key({ ...cell, seed }))) continue;
     const started = cpuMs();
-    const reached = regrets(problemOf(module, cell.problem, cell.shift), make(), seed, budgets);
-    const run = { ...cell, seed, budgets, regrets: reached, cpuMs: cpuMs() - started };
+    const regret = regretOf(problemOf(module, cell.problem, cell.shift), make(), seed, cell.trials);
+    const run = { ...cell, seed, regret, cpuMs: cpuMs() - started };
     runs.set(key(run), run);
     if (store !== '') appendFileSync(store, `${JSON.stringify(run)}\n`);
   }
-}
 
 let compared = 0;
 let won = 0;
@@ -80,26 +80,28 @@ console.log(
   'problem            shift trials sampler    seeds median [q25, q75]               best peer                       CPU ms a trial',
 );
 for (const cell of cells) {
-  const own = Array.from({ length: seeds }, (_, s) => runs.get(key({ ...cell, seed: 1000 + s, budgets }))).filter(
+  const own = Array.from({ length: seeds }, (_, s) => runs.get(key({ ...cell, seed: 1000 + s }))).filter(
     r => r !== undefined,
   );
-  const cost = own.reduce((sum, r) => sum + r.cpuMs, 0) / own.length / budgets.at(-1)!;
-  for (const [k, n] of budgets.entries()) {
-    const column = own.map(r => r.regrets[k]!);
-    const [median, low, high] = [0.5, 0.25, 0.75].map(q => quantile(column, q));
-    const peer = peersOf(cell.problem, n)[0];
-    const floor = module.TABLES.includes(cell.problem) ? rounding.table : rounding.problem;
-    const wins = peer !== undefined && median! <= peer.median + floor;
-    const isNear = peer !== undefined && median! <= 2 * peer.median + floor;
-    if (peer) compared++;
-    if (wins) won++;
-    if (isNear) withinTwice++;
-    const ours = `${median!.toPrecision(3)} [${low!.toPrecision(2)}, ${high!.toPrecision(2)}]`;
-    const theirs = peer ? `${wins ? '<=' : isNear ? '> ' : '>>'} ${peer.median.toPrecision(3)} ${peer.system}` : '-';
-    console.log(
-      `${cell.problem.padEnd(18)} ${String(cell.shift).padEnd(5)} ${String(n).padStart(6)} ${cell.sampler.padEnd(10)} ${String(own.length).padStart(5)} ${ours.padEnd(31)} ${theirs.padEnd(32)} ${cost.toFixed(1)}`,
-    );
-  }
+  const cost = own.reduce((sum, r) => sum + r.cpuMs, 0) / own.length / cell.trials;
+  const [median, low, high] = [0.5, 0.25, 0.75].map(q =>
+    quantile(
+      own.map(r => r.regret),
+      q,
+    ),
+  );
+  const peer = peersOf(cell.problem, cell.trials)[0];
+  const floor = module.TABLES.includes(cell.problem) ? rounding.table : rounding.problem;
+  const wins = peer !== undefined && median! <= peer.median + floor;
+  const isNear = peer !== undefined && median! <= 2 * peer.median + floor;
+  if (peer) compared++;
+  if (wins) won++;
+  if (isNear) withinTwice++;
+  const ours = `${median!.toPrecision(3)} [${low!.toPrecision(2)}, ${high!.toPrecision(2)}]`;
+  const theirs = peer ? `${wins ? '<=' : isNear ? '> ' : '>>'} ${peer.median.toPrecision(3)} ${peer.system}` : '-';
+  console.log(
+    `${cell.problem.padEnd(18)} ${String(cell.shift).padEnd(5)} ${String(cell.trials).padStart(6)} ${cell.sampler.padEnd(10)} ${String(own.length).padStart(5)} ${ours.padEnd(31)} ${theirs.padEnd(32)} ${cost.toFixed(1)}`,
+  );
 }
 console.log(
   `At or below the best peer in ${won} of ${compared} cells (${((100 * won) / compared).toFixed(0)} %); within twice of it in ${withinTwice}.`,

@@ -1,12 +1,16 @@
 import type { Json } from '../study/trial.ts';
+import { fewestForAxes } from './coordinate-start.ts';
 import { gp } from './gp/gp.ts';
-import { LocalFinish } from './local-finish.ts';
+import { incumbentOf, LocalFinish, movableDimensions } from './local-finish.ts';
 import type { ProposalContext, Sampler } from './sampler.ts';
 import { tpe } from './tpe.ts';
 
 /** Trials before the first local step: below, the models still learn more from a global proposal. */
-function firstLocalStep({ space }: ProposalContext): number {
-  return Math.max(20, 2 * space.size + 6);
+function firstLocalStep({ space, observations }: ProposalContext): number {
+  const incumbent = incumbentOf(observations);
+  const numbers = incumbent ? movableDimensions(space, incumbent.point).length : 0;
+  // A start along the axes leaves just what a first slope takes.
+  return numbers >= fewestForAxes ? numbers + 3 : Math.max(20, 2 * space.size + 6);
 }
 
 const shortestPause = 4;

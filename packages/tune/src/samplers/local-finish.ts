@@ -40,8 +40,8 @@ export class LocalFinish implements Sampler {
 
   /** `undefined` when nothing can be moved, or too few trials are known around the best one. */
   propose(context: ProposalContext): Point | undefined {
-    const finished = context.observations.filter(o => o.kind === 'complete' && o.violation === 0);
-    const incumbent = bestOf(finished);
+    const finished = context.observations.filter(isFeasible);
+    const incumbent = incumbentOf(finished);
     if (!incumbent) return undefined;
     const moves = movableDimensions(context.space, incumbent.point);
     const around = sameElsewhere(finished, incumbent.point, moves);
@@ -124,9 +124,14 @@ export class LocalFinish implements Sampler {
   }
 }
 
-function bestOf(finished: readonly Observation[]): Observation | undefined {
+function isFeasible(o: Observation): boolean {
+  return o.kind === 'complete' && o.violation === 0;
+}
+
+/** The best feasible trial by the first objective. */
+export function incumbentOf(observations: readonly Observation[]): Observation | undefined {
   let best: Observation | undefined;
-  for (const o of finished) if (best === undefined || o.losses[0]! < best.losses[0]!) best = o;
+  for (const o of observations) if (isFeasible(o) && (best === undefined || o.losses[0]! < best.losses[0]!)) best = o;
   return best;
 }
 

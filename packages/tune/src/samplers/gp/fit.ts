@@ -1,4 +1,5 @@
 import { cholesky, inverseFromFactor, solveLower, solveUpper } from '../../maths/cholesky.ts';
+import { expOfNegative } from '../../maths/fast-exp.ts';
 import { minimizeInBox } from '../../maths/lbfgs.ts';
 import {
   fromVector,
@@ -8,6 +9,7 @@ import {
   matern52,
   matern52Slope,
   quadraticFeature,
+  root5,
   scalarHypers,
   toVector,
 } from './kernel.ts';
@@ -56,6 +58,7 @@ export function negativeLogPosterior(pairs: Pairs, y: Float64Array, v: Float64Ar
   const w = v.slice(0, d).map(Math.exp);
   const scalars = v.slice(d).map(Math.exp);
   const [scale = 0, u = 0, wu = 0, t1 = 0, t2 = 0, noise = 0] = scalars;
+  const rootWu = root5 * Math.sqrt(wu);
   const count = linear.length;
   const joint = new Float64Array(count);
   const distance = new Float64Array(count);
@@ -72,16 +75,16 @@ export function negativeLogPosterior(pairs: Pairs, y: Float64Array, v: Float64Ar
         d2 += w[k]! * square;
         if (isCategory[k]!) sum += 1 - square;
         else {
-          const r = 2.23606797749979 * Math.sqrt(wu * square);
-          const e = Math.exp(-r);
+          const r = rootWu * Math.sqrt(square);
+          const e = expOfNegative(r);
           sum += (1 + r + (r * r) / 3) * e;
-          slope -= (5 / 6) * (1 + r) * e * square;
+          slope -= (1 + r) * e * square;
         }
       }
       distance[p] = d2;
       joint[p] = matern52(d2);
       additive[p] = sum / d;
-      additiveSlope[p] = slope / d;
+      additiveSlope[p] = ((5 / 6) * slope) / d;
       a[i * n + j] =
         scale * joint[p]! + u * additive[p]! + t1 * linear[p]! + t2 * quadratic[p]! + 1 + (i === j ? noise : 0);
     }

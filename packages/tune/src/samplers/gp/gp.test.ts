@@ -7,6 +7,7 @@ import { expectedImprovement } from './expected-improvement.ts';
 import { fitHyper, negativeLogPosterior, pairsOf } from './fit.ts';
 import { gp } from './gp.ts';
 import { defaultHyper, matern52, matern52Slope, toVector } from './kernel.ts';
+import { lowerBound } from './lower-bound.ts';
 import { GaussianProcess } from './model.ts';
 
 const numeric = (d: number) => ({ isCategory: new Array<boolean>(d).fill(false) });
@@ -56,10 +57,25 @@ test('a noiseless posterior passes through its observations and returns to the p
   expect(model.predict(Float64Array.of(0.9)).variance).toBeGreaterThan(0.9);
 });
 
-test('gradients of the acquisition function agree with differences', () => {
+test('what is remembered of values that come back changes no prediction', () => {
+  const inputs = randomInputs(24, 2, 3).map(x => x.map((v, i) => (i === 0 ? Math.floor(v * 4) / 4 : v)));
+  const y = Float64Array.from(inputs, x => Math.sin(5 * x[0]!) - x[1]!);
+  const fresh = (): GaussianProcess => new GaussianProcess(inputs, y, numeric(2), defaultHyper(2));
+  const used = fresh();
+  for (const x of randomInputs(100, 2, 9)) used.predict(x);
+  for (const x of inputs) {
+    expect(used.predict(x)).toEqual(fresh().predict(x));
+    expect(used.predictMean(x)).toBeCloseTo(fresh().predict(x).mean, 12);
+  }
+});
+
+test.each([
+  ['expected improvement', expectedImprovement],
+  ['lower bound', lowerBound],
+])('gradients of the %s agree with differences', (_, make) => {
   const inputs = randomInputs(15, 3, 4);
   const y = Float64Array.from(inputs, x => Math.sin(5 * x[0]!) + x[1]! ** 2 - x[2]!);
-  const acquisition = expectedImprovement(new GaussianProcess(inputs, y, numeric(3), defaultHyper(3)));
+  const acquisition = make(new GaussianProcess(inputs, y, numeric(3), defaultHyper(3)));
   const gradient = new Float64Array(3);
   for (const x of randomInputs(5, 3, 8)) {
     acquisition.valueWithGradient(x, gradient);

@@ -1,3 +1,5 @@
+import { expOfNegative } from '../../maths/fast-exp.ts';
+
 /**
  * Covariance of the surrogate over inputs in [0, 1] (categories compare by equality):
  *
@@ -25,18 +27,18 @@ export interface Hyper {
   readonly logNoise: number;
 }
 
-const root5 = Math.sqrt(5);
+export const root5 = Math.sqrt(5);
 
 /** Matern-5/2 correlation at a squared distance: (1 + r + r^2/3) e^-r, r = sqrt(5 d2). Rasmussen & Williams eq. 4.17. */
 export function matern52(d2: number): number {
   const r = root5 * Math.sqrt(d2);
-  return (1 + r + (r * r) / 3) * Math.exp(-r);
+  return (1 + r + (r * r) / 3) * expOfNegative(r);
 }
 
 /** Derivative of the Matern-5/2 correlation with respect to the squared distance: -5/6 (1 + r) e^-r. */
 export function matern52Slope(d2: number): number {
   const r = root5 * Math.sqrt(d2);
-  return (-5 / 6) * (1 + r) * Math.exp(-r);
+  return (-5 / 6) * (1 + r) * expOfNegative(r);
 }
 
 export function linearFeature(x: number): number {

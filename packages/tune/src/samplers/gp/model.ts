@@ -11,6 +11,15 @@ const minVariance = 1e-12;
 /** A component whose share of the variance is below this is left out of predictions. */
 const negligible = 1e-4;
 
+/** What one coordinate contributes to the covariances with all observations, apart from the joint part, and to the mean. */
+interface Effect {
+  readonly column: Float64Array;
+  readonly mean: number;
+}
+
+/** Values of one coordinate whose effects are kept. */
+const mostEffects = 64;
+
 /** A Gaussian process conditioned on observations; immutable. Observations lie in one array, input after input. */
 export class GaussianProcess {
   readonly size: number;
@@ -30,6 +39,9 @@ export class GaussianProcess {
   readonly #y: Float64Array;
   readonly #k: Float64Array;
   readonly #solved: Float64Array;
+  readonly #column: Float64Array;
+  /** Known effects of every coordinate by its value; only where values come back, as on grids. */
+  readonly #effects: readonly (Map<number, Effect> | undefined)[];
 
   constructor(inputs: readonly Float64Array[], y: Float64Array, shape: KernelShape, hyper: Hyper) {
     const n = inputs.length;
@@ -47,25 +59,36 @@ export class GaussianProcess {
     this.#linear = kept(hyper.logLinear);
     this.#quadratic = kept(hyper.logQuadratic);
     this.#noise = Math.exp(hyper.logNoise);
+    this.#k = new Float64Array(n);
+    this.#solved = new Float64Array(n);
+    this.#column = new Float64Array(n);
+    this.#effects = Array.from({ length: this.size }, (_, i) =>
+      new Set(inputs.map(x => x[i]!)).size <= n / 2 ? new Map() : undefined,
+    );
     const a = new Float64Array(n * n);
     for (let i = 0; i < n; i++) {
-      for (let j = 0; j <= i; j++) a[i * n + j] = this.#covariance(inputs[i]!, j);
+      this.#joint(inputs[i]!, i + 1);
+      for (let c = 0; c < this.size; c++) {
+        this.#fillEffect(c, inputs[i]![c]!, this.#column, i + 1);
+        for (let j = 0; j <= i; j++) this.#k[j]! += this.#column[j]!;
+      }
+      a.set(this.#k.subarray(0, i + 1), i * n);
       a[i * n + i]! += this.#noise;
     }
     this.#l = cholesky(a, n);
     this.#alpha = solveUpper(this.#l, n, solveLower(this.#l, n, y.slice()));
-    this.#k = new Float64Array(n);
-    this.#solved = new Float64Array(n);
   }
 
   predict(x: Float64Array): Posterior {
     const n = this.#n;
     const k = this.#k;
-    let mean = 0;
-    for (let j = 0; j < n; j++) {
-      k[j] = this.#covariance(x, j);
-      mean += k[j]! * this.#alpha[j]!;
+    this.#joint(x);
+    for (let i = 0; i < this.size; i++) {
+      const { column } = this.#effect(i, x[i]!);
+      for (let j = 0; j < n; j++) k[j]! += column[j]!;
     }
+    let mean = 0;
+    for (let j = 0; j < n; j++) mean += k[j]! * this.#alpha[j]!;
     this.#solved.set(k);
     solveLower(this.#l, n, this.#solved);
     let variance = this.#priorVariance(x);
@@ -75,8 +98,10 @@ export class GaussianProcess {
 
   /** Only the mean: an order of magnitude cheaper than the variance. */
   predictMean(x: Float64Array): number {
+    this.#joint(x);
     let mean = 0;
-    for (let j = 0; j < this.#n; j++) mean += this.#covariance(x, j) * this.#alpha[j]!;
+    for (let j = 0; j < this.#n; j++) mean += this.#k[j]! * this.#alpha[j]!;
+    for (let i = 0; i < this.size; i++) mean += this.#effect(i, x[i]!).mean;
     return mean;
   }
 
@@ -132,35 +157,41 @@ export class GaussianProcess {
     return d2;
   }
 
-  /** Covariance, without noise, of an input and observation j. */
-  #covariance(x: Float64Array, j: number): number {
-    let d2 = 0;
-    let linear = 0;
-    let quadratic = 0;
-    let additive = 0;
-    for (let i = 0, at = j * this.size; i < this.size; i++, at++) {
-      const a = x[i]!;
-      const b = this.#x[at]!;
-      if (this.#isCategory[i]!) {
-        if (a !== b) d2 += this.#w[i]!;
-        else {
-          additive += 1;
-          if (a >= 0) linear += 1;
-        }
-        continue;
-      }
-      const diff = a - b;
-      const square = diff * diff;
-      d2 += this.#w[i]! * square;
-      const fa = 2 * a - 1;
-      const fb = 2 * b - 1;
-      linear += fa * fb;
-      quadratic += (fa * fa - 1 / 3) * (fb * fb - 1 / 3);
-      if (this.#additive > 0) additive += matern52(this.#additiveW * square);
+  /** Writes the joint part and the constant of the covariances with the first observations. */
+  #joint(x: Float64Array, count = this.#n): void {
+    for (let j = 0; j < count; j++) this.#k[j] = this.#scale * matern52(this.#distance(x, j)) + 1;
+  }
+
+  /** What one coordinate adds. */
+  #effect(i: number, value: number): Effect {
+    const effects = this.#effects[i];
+    const known = effects?.get(value);
+    if (known) return known;
+    const isKept = effects !== undefined && effects.size < mostEffects;
+    const column = isKept ? new Float64Array(this.#n) : this.#column;
+    this.#fillEffect(i, value, column, this.#n);
+    let mean = 0;
+    for (let j = 0; j < this.#n; j++) mean += column[j]! * this.#alpha[j]!;
+    const effect = { column, mean };
+    if (isKept) effects.set(value, effect);
+    return effect;
+  }
+
+  /** Writes the additive part and the trends of one coordinate with the first observations. */
+  #fillEffect(i: number, a: number, column: Float64Array, count: number): void {
+    if (this.#isCategory[i]!) {
+      const same = this.#additive + (a >= 0 ? this.#linear : 0);
+      for (let j = 0, at = i; j < count; j++, at += this.size) column[j] = a === this.#x[at]! ? same : 0;
+      return;
     }
-    return (
-      this.#scale * matern52(d2) + this.#additive * additive + this.#linear * linear + this.#quadratic * quadratic + 1
-    );
+    const linear = this.#linear * linearFeature(a);
+    const quadratic = this.#quadratic * quadraticFeature(a);
+    for (let j = 0, at = i; j < count; j++, at += this.size) {
+      const b = this.#x[at]!;
+      let sum = linear * linearFeature(b) + quadratic * quadraticFeature(b);
+      if (this.#additive > 0) sum += this.#additive * matern52(this.#additiveW * (a - b) ** 2);
+      column[j] = sum;
+    }
   }
 
   #priorVariance(x: Float64Array): number {
