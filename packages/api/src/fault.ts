@@ -133,6 +133,11 @@ export const faults = {
     grpc: 14,
     say: (name: string): string => `The process that runs "${name}" stopped while it held this request; retry.`,
   },
+  remote_unavailable: {
+    http: 503,
+    grpc: 14,
+    say: (name: string, why: string): string => `The server that runs "${name}" ${why}; retry.`,
+  },
   starting: {
     http: 503,
     grpc: 14,

@@ -1,6 +1,7 @@
 import { openAsBlob } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { basename, extname, resolve } from 'node:path';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, extname, join, resolve } from 'node:path';
 import {
   type Artifact,
   type BaselineFormat,
@@ -13,6 +14,8 @@ import {
   parseModelName,
 } from '@holdfast/api';
 import { sourceFilesOf } from '../conversion/index.ts';
+import { remoteDescriptor } from '../rollout/index.ts';
+import { parseRemoteSource } from '../serving/index.ts';
 import {
   type Command,
   exitCodes,
@@ -93,9 +96,17 @@ export async function publishFile(options: {
   return client.call('createVersion', { params: { model }, body });
 }
 
+/** A small file that stands for a model on another server, to be uploaded like one. */
+async function remoteFile(source: string): Promise<AsyncDisposable & { readonly path: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-remote-'));
+  const path = join(folder, 'remote.json');
+  await writeFile(path, remoteDescriptor(source));
+  return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
+}
+
 export const deployCommand: Command = {
   name: 'deploy',
-  usage: 'deploy MODEL --name NAME [options]',
+  usage: 'deploy MODEL|--source URL --name NAME [options]',
   summary:
     'Register a model file or folder (ONNX, or anything that converts) as a new version and, once it is warm, move an alias to it.',
   options: {
@@ -103,9 +114,14 @@ export const deployCommand: Command = {
     ...jsonOption,
     ...publishOptions,
     canary: { type: 'string' },
+    source: { type: 'string' },
   },
   optionHelp: [
     ['--name NAME', 'name of the model (default: from the file name)'],
+    [
+      '--source URL',
+      'model on another server: oip+http://HOST:PORT/MODEL[/VERSION], oip+grpc://..., tfs+http://... or tfs+grpc://... (https, grpcs: with TLS)',
+    ],
     ['--version N', 'version number (default: the next one)'],
     [
       '--baseline FILE',
@@ -124,8 +140,12 @@ export const deployCommand: Command = {
     jsonHelp,
   ],
   run: async (parsed, terminal) => {
-    const [path = ''] = words(parsed, 'MODEL');
-    const model = parseModelName(text(parsed, 'name') ?? modelNameOfFile(path));
+    const source = text(parsed, 'source');
+    const [file = ''] = source === undefined ? words(parsed, 'MODEL') : words(parsed);
+    const ownName = source === undefined ? modelNameOfFile(file) : parseRemoteSource(source).model;
+    const model = parseModelName(text(parsed, 'name') ?? ownName);
+    await using remote = source === undefined ? undefined : await remoteFile(source);
+    const path = remote?.path ?? file;
     const plan = planOf(parsed, 'canary');
     if (plan !== undefined && text(parsed, 'alias') !== undefined)
       throw new UsageError('say either --alias or --canary');

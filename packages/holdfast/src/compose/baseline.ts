@@ -7,21 +7,28 @@ import {
   tensorsToColumns,
 } from '../rollout/index.ts';
 import { connectRunner, type Runner, type RunnerPool } from '../runtime/index.ts';
+import type { RemoteServers } from '../serving/index.ts';
 
 const hangTimeoutMs = 60_000;
 let scorers = 0;
 
+/** Where a candidate's rows are scored. */
+export interface ScoringRunners {
+  readonly pool: RunnerPool;
+  readonly remotes: RemoteServers;
+}
+
 /** A runner of the candidate, started when the first row has to be scored. */
 class Scorer implements AsyncDisposable {
   readonly #request: BaselineRequest;
-  readonly #pool: RunnerPool;
+  readonly #runners: ScoringRunners;
   /** No model has this name, so a candidate's runner never stands in for a serving one. */
   readonly #name = `~scorer-${++scorers}`;
   #runner: Promise<Runner> | undefined;
 
-  constructor(request: BaselineRequest, pool: RunnerPool) {
+  constructor(request: BaselineRequest, runners: ScoringRunners) {
     this.#request = request;
-    this.#pool = pool;
+    this.#runners = runners;
   }
 
   readonly score: ScoreRows = async (rows: number, inputs: TableColumns) => {
@@ -33,8 +40,10 @@ class Scorer implements AsyncDisposable {
   };
 
   async #start(): Promise<Runner> {
-    const { modelPath, signature } = this.#request;
-    const sockets = await this.#pool.start(
+    const { modelPath, signature, remote } = this.#request;
+    const { pool, remotes } = this.#runners;
+    if (remote !== undefined) return remotes.connect(remote, { model: this.#name, hangTimeoutMs, signature });
+    const sockets = await pool.start(
       { model: this.#name, version: 0, modelPath, signature, threads: 1, hangTimeoutMs },
       1,
     );
@@ -47,13 +56,16 @@ class Scorer implements AsyncDisposable {
       runner => runner[Symbol.asyncDispose](),
       () => {},
     );
-    await this.#pool.stop(this.#name, 0);
+    if (this.#request.remote === undefined) await this.#runners.pool.stop(this.#name, 0);
   }
 }
 
 /** Reads a candidate's baseline; the candidate itself scores the rows when the file has no outputs. */
-export async function prepareModelBaseline(request: BaselineRequest, pool: RunnerPool): Promise<PreparedBaseline> {
-  await using scorer = new Scorer(request, pool);
+export async function prepareModelBaseline(
+  request: BaselineRequest,
+  runners: ScoringRunners,
+): Promise<PreparedBaseline> {
+  await using scorer = new Scorer(request, runners);
   const { path, format, signature, truthColumn, timeColumn } = request;
   const profile = await prepareBaseline({
     path,

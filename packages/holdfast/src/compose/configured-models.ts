@@ -3,7 +3,7 @@ import { basename, extname } from 'node:path';
 import { type BaselineFormat, type Ensemble, fault, type ModelName, parseModelName } from '@holdfast/api';
 import type { Config, ModelConfig } from '../config/index.ts';
 import type { BlobStore } from '../registry/index.ts';
-import { type Publisher, storeSource } from '../rollout/index.ts';
+import { type Publisher, remoteDescriptor, storeSource } from '../rollout/index.ts';
 
 const formats: Readonly<Record<string, BaselineFormat>> = {
   '.csv': 'csv',
@@ -37,10 +37,10 @@ export class ConfiguredModels {
   ): Promise<readonly { readonly model: string; readonly why: string }[]> {
     const problems: { model: string; why: string }[] = [];
     for (const [name, model] of Object.entries(config.models)) {
-      if (model.file === undefined) continue;
+      if (model.file === undefined && model.source === undefined) continue;
       signal.throwIfAborted();
       try {
-        await this.#registerOne(parseModelName(name), model, model.file, progress);
+        await this.#registerOne(parseModelName(name), model, progress);
       } catch (error) {
         problems.push({ model: name, why: error instanceof Error ? error.message : String(error) });
       }
@@ -64,12 +64,11 @@ export class ConfiguredModels {
     return problems;
   }
 
-  async #registerOne(
-    name: ModelName,
-    model: ModelConfig,
-    file: string,
-    progress: (text: string) => void,
-  ): Promise<void> {
+  async #registerOne(name: ModelName, model: ModelConfig, progress: (text: string) => void): Promise<void> {
+    const { file = '', source } = model;
+    if (file !== '' && source !== undefined)
+      throw fault('bad_configuration', `models.${name}`, 'has a file and a source; give one of them');
+    const fileName = source ?? basename(file);
     const baseline = model.baseline && {
       artifact: (await this.#blobs.put(createReadStream(model.baseline.file))).digest,
       format: formatOf(model.baseline.file),
@@ -77,8 +76,10 @@ export class ConfiguredModels {
       ...(model.baseline.timeColumn !== undefined && { timeColumn: model.baseline.timeColumn }),
     };
     const request = {
-      ...(await storeSource(this.#blobs, file)),
-      fileName: basename(file),
+      ...(source === undefined
+        ? await storeSource(this.#blobs, file)
+        : { artifact: (await this.#blobs.put([Buffer.from(remoteDescriptor(source))])).digest }),
+      fileName,
       ...(model.convert && { convert: model.convert }),
       ...(baseline && { baseline }),
       ...(model.task && { task: model.task }),
@@ -86,7 +87,7 @@ export class ConfiguredModels {
     };
     // Only what is new moves the alias: a champion that somebody rolled back stays rolled back over a restart.
     if ((await this.#publisher.findKnown(name, request)) !== undefined) return;
-    progress(`holdfast: registering ${name} from ${basename(file)}\n`);
-    await this.#publisher.publish(name, request, { actor: 'holdfast', reason: `started with ${basename(file)}` });
+    progress(`holdfast: registering ${name} from ${fileName}\n`);
+    await this.#publisher.publish(name, request, { actor: 'holdfast', reason: `started with ${fileName}` });
   }
 }

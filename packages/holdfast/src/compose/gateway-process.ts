@@ -6,6 +6,8 @@ import {
   type FromGateway,
   type Gateway,
   type GatewayReport,
+  isRemote,
+  RemoteServers,
   type RoutingTable,
   startGateway,
   systemClock,
@@ -68,6 +70,7 @@ const recorder = recording.enabled
       }),
     )
   : undefined;
+const remotes = new RemoteServers({ config: settings.remote, log });
 const gateway = await startGateway({
   host: settings.host,
   port: settings.port,
@@ -78,8 +81,11 @@ const gateway = await startGateway({
   mayControl: settings.mayControl,
   sink: recorder ?? nullSink,
   labels,
-  connect: (socket, { model, hangTimeoutMs }) =>
-    connectRunner(socket, { model, hangTimeoutMs, onHang: () => tell({ kind: 'hung', model, socket }) }),
+  connect: (socket, options) => {
+    if (isRemote(socket)) return remotes.connect(socket, options);
+    const { model, hangTimeoutMs } = options;
+    return connectRunner(socket, { model, hangTimeoutMs, onHang: () => tell({ kind: 'hung', model, socket }) });
+  },
   metrics: new MetricRegistry(),
   ids: createPredictionIds({ instance, clock: systemClock }),
   log,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { callersSchema } from '../config/index.ts';
+import { callersSchema, remoteSchema } from '../config/index.ts';
 
 /** What control tells a gateway process at its start. */
 export const gatewaySettingsSchema = z.object({
@@ -14,6 +14,8 @@ export const gatewaySettingsSchema = z.object({
   mayControl: z.boolean(),
   logDirectory: z.string(),
   runDirectory: z.string(),
+  /** Credentials of the servers that versions live on. */
+  remote: remoteSchema,
   limits: z.object({
     bodyBytes: z.number(),
     requestTimeout: z.number(),

@@ -5,7 +5,7 @@ import type { BlobStore, Registry } from '../registry/index.ts';
 import type { ModelRepository } from '../repository/index.ts';
 import { type Deployments, Fleet, type Rollouts, routedDeployment } from '../rollout/index.ts';
 import { type RunnerEvents, type RunnerPool, startRunnerPool } from '../runtime/index.ts';
-import type { ControlDoor, GatewayReport } from '../serving/index.ts';
+import { type ControlDoor, type GatewayReport, remoteModels } from '../serving/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import type { DataDirectory } from './data-directory.ts';
 import type { Gateways } from './gateways.ts';
@@ -80,6 +80,7 @@ export class ServingPart implements AsyncDisposable {
       registry,
       blobs,
       runners: pool,
+      remotes: remoteModels(config.remote),
       gateways: { apply: async table => (await this.#starting).apply(table) },
       configOf,
       keptOf: model => repository?.keptOf(model) ?? [],

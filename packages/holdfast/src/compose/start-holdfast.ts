@@ -97,7 +97,7 @@ async function startAlone({ config, workers, progress, signal }: StartRequest): 
   // It stops following its folder before the fleet ends.
   if (repository !== undefined) stack.use(repository);
   rollouts.attach(serving.fleet);
-  const publisher = makePublisher({ config, registry, blobs, serving });
+  const publisher = makePublisher({ config, registry, blobs, serving, log });
   serving.openDoor(
     new ControlSide({ fleet: serving.fleet, publisher, blobs, gateways: () => serving.gateways(), repository }),
   );

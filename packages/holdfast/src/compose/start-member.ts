@@ -135,7 +135,7 @@ export async function startMember(request: StartRequest & { readonly database: s
     leaderStack.defer(() => {
       leaderRollouts = undefined;
     });
-    const publisher = makePublisher({ config, registry, blobs, serving });
+    const publisher = makePublisher({ config, registry, blobs, serving, log });
     const problems = await new ConfiguredModels({ blobs, publisher }).register(config, progress, now.signal);
     for (const { model, why } of problems) log.error({ model, why }, 'control.model_not_registered');
     const leading = leaderStack.use(
@@ -255,7 +255,7 @@ export async function startMember(request: StartRequest & { readonly database: s
   });
   stack.use(part);
   serving = part;
-  const publisher = makePublisher({ config, registry, blobs, serving: part });
+  const publisher = makePublisher({ config, registry, blobs, serving: part, log });
   part.openDoor(
     new ControlSide({ fleet: part.fleet, publisher, blobs, gateways: () => part.gateways(), repository: undefined }),
   );

@@ -6,7 +6,9 @@ import { convertModel } from '../conversion/index.ts';
 import { type BlobStore, type Registry, registryMigrations } from '../registry/index.ts';
 import { type Deployments, Publisher, rolloutMigrations } from '../rollout/index.ts';
 import { validateModel } from '../runtime/index.ts';
+import { RemoteServers, remoteModels } from '../serving/index.ts';
 import type { Migration } from '../storage/index.ts';
+import type { Log } from '../telemetry/index.ts';
 import { prepareModelBaseline } from './baseline.ts';
 import { exampleCurl } from './example-request.ts';
 import type { ServingPart } from './serving-part.ts';
@@ -44,8 +46,10 @@ export function makePublisher(rooms: {
   readonly registry: Registry;
   readonly blobs: BlobStore;
   readonly serving: ServingPart;
+  readonly log: Log;
 }): Publisher {
-  const { config, registry, blobs, serving } = rooms;
+  const { config, registry, blobs, serving, log } = rooms;
+  const runners = { pool: serving.pool, remotes: new RemoteServers({ config: config.remote, log }) };
   return new Publisher({
     registry,
     blobs,
@@ -56,8 +60,9 @@ export function makePublisher(rooms: {
         timeoutMs: config.limits.conversionTimeout,
         memoryBytes: config.limits.conversionMemoryBytes,
       }),
+    remotes: remoteModels(config.remote),
     validate: path => validateModel(path),
-    prepareBaseline: request => prepareModelBaseline(request, serving.pool),
+    prepareBaseline: request => prepareModelBaseline(request, runners),
   });
 }
 

@@ -11,6 +11,7 @@ import {
 import { z } from 'zod';
 import { callersSchema } from './callers.ts';
 import { durationSchema } from './duration.ts';
+import { remoteSchema } from './remote.ts';
 
 const bytes = (n: number) => z.int().min(1).default(n);
 
@@ -253,6 +254,12 @@ export const modelConfigSchema = z.strictObject({
     .describe(
       'Model file or folder, relative to the configuration file: ONNX, or anything that converts to it. Registered at start when it is new.',
     ),
+  source: z
+    .string()
+    .optional()
+    .describe(
+      'Model on another server instead of a file: oip+http://HOST:PORT/MODEL[/VERSION], oip+grpc://..., tfs+http://... or tfs+grpc://..., with https or grpcs for TLS.',
+    ),
   convert: sourceChoiceSchema.optional().describe('What to convert of a source that leaves a choice.'),
   baseline: z
     .strictObject({ file: z.string(), truthColumn: z.string().optional(), timeColumn: z.string().optional() })
@@ -373,6 +380,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('How the machines that share a database speak to each other. Keep it on a private network.'),
+  remote: remoteSchema.prefault({}).describe('The servers that versions with a source live on.'),
   hosts: z
     .array(z.string())
     .default([])
@@ -425,7 +433,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   defaults: modelConfigSchema
-    .omit({ file: true, convert: true, baseline: true, task: true, alias: true, deployment: true })
+    .omit({ file: true, source: true, convert: true, baseline: true, task: true, alias: true, deployment: true })
     .prefault({})
     .describe('What holds for every model that does not say otherwise.'),
   models: z.record(modelNameSchema, modelConfigSchema).default({}),

@@ -14,3 +14,4 @@ export {
 } from './config.ts';
 export { durationSchema } from './duration.ts';
 export { loadConfig, parseClusterOptions, parseConfig } from './load-config.ts';
+export { type RemoteConfig, remoteSchema } from './remote.ts';

@@ -22,6 +22,16 @@ function withPaths(request: WarmUpConfig, folder: string): WarmUpConfig {
   return { ...request, inputs: Object.fromEntries(inputs) };
 }
 
+function withRemotePaths({ servers, ...remote }: Config['remote'], folder: string): Config['remote'] {
+  const resolved = Object.entries(servers).map(([address, server]) => {
+    const { certificateAuthority, certificate, key, ...rest } = server;
+    const paths = Object.entries({ certificateAuthority, certificate, key });
+    const given = paths.flatMap(([name, path]) => (path === undefined ? [] : [[name, resolve(folder, path)]]));
+    return [address, { ...rest, ...Object.fromEntries(given) }];
+  });
+  return { ...remote, servers: Object.fromEntries(resolved) };
+}
+
 /** Paths in the file are relative to the file. */
 function resolvePaths(config: Config, folder: string): Config {
   const models = Object.entries(config.models).map(([name, model]) => {
@@ -33,6 +43,7 @@ function resolvePaths(config: Config, folder: string): Config {
   return {
     ...config,
     models: Object.fromEntries(models),
+    remote: withRemotePaths(config.remote, folder),
     ...(modelRepository && {
       modelRepository: { ...modelRepository, folder: resolve(folder, modelRepository.folder) },
     }),

@@ -60,6 +60,7 @@ async function openFleet(versions: number) {
     registry,
     blobs,
     runners,
+    remotes: { compare: async () => undefined },
     gateways: { apply: async table => void tables.push(table) },
     configOf: () => configSchema.parse({}).defaults,
     deploymentOf: () => undefined,

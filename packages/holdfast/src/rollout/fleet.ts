@@ -10,10 +10,11 @@ import {
 import type { ModelConfig } from '../config/index.ts';
 import type { AliasChange, BlobStore, Change, RegisteredVersion, Registry } from '../registry/index.ts';
 import type { RunnerTarget } from '../runtime/index.ts';
-import type { RoutedDeployment, RoutedModel, RoutedVersion, RoutingTable } from '../serving/index.ts';
+import type { RemoteModels, RoutedDeployment, RoutedModel, RoutedVersion, RoutingTable } from '../serving/index.ts';
 import { KeyedTurns } from '../storage/index.ts';
 import type { Log } from '../telemetry/index.ts';
 import { readEnsemble } from './ensemble-definition.ts';
+import { remoteLinks, remoteOfVersion } from './remote-version.ts';
 import { versionsOf } from './routed-deployment.ts';
 import { withoutStates } from './without-states.ts';
 
@@ -34,6 +35,7 @@ export interface FleetOptions {
   readonly registry: Registry;
   readonly blobs: BlobStore;
   readonly runners: Runners;
+  readonly remotes: Pick<RemoteModels, 'compare'>;
   readonly gateways: RoutingTargets;
   readonly configOf: (model: ModelName) => Omit<ModelConfig, 'file' | 'baseline' | 'task' | 'alias' | 'deployment'>;
   /** What is deployed beside the champion now; asked whenever the routing is made. */
@@ -144,6 +146,7 @@ export class Fleet {
     }
     await this.#options.registry.setHeld(model, false);
     const { state, failure } = await this.#load(target);
+    await this.#checkRemote(target);
     if (state !== 'ready') throw failure ?? fault('version_not_ready', model, version);
     await this.#options.prepare?.(model, version);
     const move = await this.#options.registry.moveAlias(model, alias, version, change);
@@ -289,6 +292,27 @@ export class Fleet {
     return live;
   }
 
+  /** A version on another server is ready whether or not that is there now: it may come back at any time. */
+  async #loadRemote(version: RegisteredVersion, source: string): Promise<Live> {
+    const { configOf, remotes, log } = this.#options;
+    const { model, signature } = version;
+    const { runner, sequences } = configOf(model);
+    if (sequences !== undefined)
+      throw fault('model_rejected', 'a version on another server keeps no states of sequences');
+    const missing = await remotes.compare(source, signature);
+    if (missing !== undefined) log.warn({ model, version: version.version, why: missing.away }, 'rollout.remote_away');
+    const sockets = remoteLinks(source, runner.instances);
+    return this.#set(model, version.version, { state: 'ready', reason: undefined, sockets });
+  }
+
+  /** Whoever moves an alias to another server wants it to answer. @throws Fault `remote_unavailable`, `model_rejected` */
+  async #checkRemote(version: RegisteredVersion): Promise<void> {
+    const { blobs, remotes } = this.#options;
+    const source = await remoteOfVersion(blobs, version);
+    const missing = source === undefined ? undefined : await remotes.compare(source, version.signature);
+    if (missing !== undefined) throw fault('remote_unavailable', version.model, missing.away);
+  }
+
   /** Versions kept loaded though nobody is routed there: a rollback, or going back on one, is then only a flip. */
   async #warmSpares(model: ModelName): Promise<number[]> {
     const { registry } = this.#options;
@@ -312,6 +336,8 @@ export class Fleet {
     try {
       const ensemble = await readEnsemble(this.#options.blobs, version);
       if (ensemble !== undefined) return await this.#loadEnsemble(version, ensemble);
+      const remote = await remoteOfVersion(this.#options.blobs, version);
+      if (remote !== undefined) return await this.#loadRemote(version, remote);
       const sockets = await this.#options.runners.start(
         {
           model: version.model,

@@ -12,6 +12,7 @@ export {
   type PublisherOptions,
   type ValidatedModel,
 } from './publisher.ts';
+export { remoteDescriptor } from './remote-version.ts';
 export { type LabelQuestion, Rollouts, type RolloutsOptions } from './rollouts.ts';
 export { routedDeployment } from './routed-deployment.ts';
 export { type RolloutTables, rolloutMigrations } from './schema.ts';

@@ -15,10 +15,12 @@ import {
 } from '@holdfast/api';
 import type { z } from 'zod';
 import { type BlobStore, type Change, type RegisteredVersion, type Registry, withMeaning } from '../registry/index.ts';
+import type { RemoteModels } from '../serving/index.ts';
 import { ensembleProvenance, isEnsemble } from './ensemble-definition.ts';
 import { ensembleTensors } from './ensemble-signature.ts';
 import type { Fleet } from './fleet.ts';
 import { type ConvertSource, type CreateRequest, importSource, readConversion, sourceOf } from './model-source.ts';
+import { remoteOf, remoteProvenance } from './remote-version.ts';
 
 /** A model file that was loaded and run under limits before it may become a version. */
 export interface ValidatedModel {
@@ -41,6 +43,8 @@ export interface BaselineRequest {
   readonly timeColumn: string | undefined;
   /** The graph, to score the rows with when the file has no outputs. */
   readonly modelPath: string;
+  /** The server that scores them instead. */
+  readonly remote: string | undefined;
 }
 
 export interface PreparedBaseline {
@@ -55,6 +59,7 @@ export interface PublisherOptions {
   readonly fleet: Fleet;
   /** Converts a source that is not ONNX. @throws Fault `model_rejected` */
   readonly convert: ConvertSource;
+  readonly remotes: Pick<RemoteModels, 'describe'>;
   /** @throws Fault `model_rejected` */
   readonly validate: (path: string) => Promise<ValidatedModel>;
   /** @throws Fault `baseline_rejected` */
@@ -182,6 +187,8 @@ export class Publisher {
     const { registry, blobs, validate, convert } = this.#options;
     const source = await sourceOf(blobs, request);
     if (request.baseline !== undefined) await blobs.sizeOf(request.baseline.artifact);
+    const remote = await remoteOf(source);
+    if (remote !== undefined) return this.#registerRemote(model, request, source.digest, remote);
     await using imported = await importSource(source, { convert, blobs });
     const validated = await validate(imported.path);
     const prepared = await blobs.put([validated.bytes]);
@@ -190,7 +197,7 @@ export class Publisher {
       task: request.task,
       labels: request.labels,
     });
-    const baseline = request.baseline && (await this.#baseline(request.baseline, signature, prepared.digest));
+    const baseline = request.baseline && (await this.#baseline(request.baseline, signature, prepared));
     return registry.createVersion(
       model,
       {
@@ -212,10 +219,27 @@ export class Publisher {
     );
   }
 
+  /** A version that another server answers: its tensors are asked for, nothing of it is stored. */
+  async #registerRemote(
+    model: ModelName,
+    request: CreateRequest,
+    digest: Digest,
+    remote: string,
+  ): Promise<RegisteredVersion> {
+    const { registry, blobs } = this.#options;
+    const tensors = await this.#options.remotes.describe(remote);
+    const signature = withMeaning(tensors, { task: request.task, labels: request.labels });
+    const bytes = await blobs.sizeOf(digest);
+    const baseline = request.baseline && (await this.#baseline(request.baseline, signature, { digest, remote }));
+    const provenance = { ...request.provenance, ...remoteProvenance(remote), source: digest };
+    const contents = { digest, sourceDigest: digest, bytes, signature, provenance, baseline };
+    return registry.createVersion(model, contents, request.version);
+  }
+
   async #baseline(
     request: NonNullable<z.output<typeof createVersionSchema>['baseline']>,
     signature: Signature,
-    modelDigest: Digest,
+    { digest, remote }: { readonly digest: Digest; readonly remote?: string },
   ): Promise<RegisteredVersion['baseline']> {
     const { blobs, prepareBaseline } = this.#options;
     const { json, rows } = await prepareBaseline({
@@ -224,7 +248,8 @@ export class Publisher {
       signature,
       truthColumn: request.truthColumn,
       timeColumn: request.timeColumn,
-      modelPath: await blobs.locate(modelDigest),
+      modelPath: await blobs.locate(digest),
+      remote,
     });
     const profile = await blobs.put([Buffer.from(json)]);
     return { digest: request.artifact, profileDigest: profile.digest, rows };

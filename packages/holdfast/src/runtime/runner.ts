@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** The sequence of a stateful model that the run goes on with. */
   readonly step?: StateStep | undefined;
+  /** Nobody waits for the answer after this; on the monotonic clock, ms. Runners of this machine finish all the same. */
+  readonly deadlineMs?: number | undefined;
 }
 
 /** Which state a run goes on from, and what becomes of it. */

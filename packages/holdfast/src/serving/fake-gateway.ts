@@ -64,13 +64,21 @@ export class FakeGateway implements AsyncDisposable {
 
   static async start(
     limits: Partial<GatewayOptions['limits']> = {},
-    { hasGrpc = false, control }: { readonly hasGrpc?: boolean; readonly control?: ControlDoor } = {},
+    {
+      hasGrpc = false,
+      control,
+      ports = { port: 0, grpcPort: 0 },
+    }: {
+      readonly hasGrpc?: boolean;
+      readonly control?: ControlDoor;
+      readonly ports?: { readonly port: number; readonly grpcPort: number };
+    } = {},
   ): Promise<FakeGateway> {
     const fake = new FakeGateway();
     fake.#gateway = await startGateway({
       host: '127.0.0.1',
-      port: 0,
-      grpcPort: hasGrpc ? 0 : undefined,
+      port: ports.port,
+      grpcPort: hasGrpc ? ports.grpcPort : undefined,
       ...(control !== undefined && { control, mayControl: true }),
       limits: { bodyBytes: 67_108_864, requestTimeout: 10_000, connections: 4096, ...limits },
       sink: fake.sink,

@@ -364,7 +364,7 @@ class HttpGateway implements Gateway {
   }
 
   #showMetrics(exchange: Exchange): void {
-    for (const served of this.#traffic.versions()) served.publishPending();
+    for (const served of this.#traffic.versions()) served.publish();
     exchange.reply({ status: 200, contentType: prometheusContentType, body: this.#options.metrics.render() });
   }
 

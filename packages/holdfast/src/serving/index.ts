@@ -10,6 +10,9 @@ export type {
   PredictionSink,
   ReceivedLabel,
 } from './prediction-sink.ts';
+export { type RemoteModels, remoteModels } from './remote/remote-models.ts';
+export { isRemote, RemoteServers } from './remote/remote-runner.ts';
+export { parseRemoteSource } from './remote/remote-source.ts';
 export type {
   ArmReport,
   FromGateway,

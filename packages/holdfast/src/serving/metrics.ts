@@ -19,6 +19,7 @@ const refusalCodes = [
   'rate_limited',
   'deadline_exceeded',
   'runner_lost',
+  'remote_unavailable',
   'draining',
   'starting',
   'inference_failed',
@@ -33,6 +34,7 @@ function reasonOf(code: FaultCode): FailureReason {
   switch (code) {
     case 'inference_failed':
     case 'runner_lost':
+    case 'remote_unavailable':
       return 'BACKEND';
     case 'internal':
       return 'OTHER';
@@ -98,6 +100,7 @@ function declareOwn(registry: MetricRegistry) {
       'holdfast_runner_busy_seconds_total',
       'Time that one runner process of a version was occupied, in seconds',
     ),
+    remoteUp: registry.gauge('holdfast_remote_up', 'Whether the server that a version lives on answers'),
     refusals: registry.counter('holdfast_refusals_total', 'Requests answered with an error, by code'),
   };
 }
@@ -223,6 +226,10 @@ export class ServingMetrics {
     this.#counters.pending.labels({ model, version }).set(requests);
   }
 
+  remote(model: string, version: number, isUp: boolean): void {
+    this.#own.remoteUp.labels({ model, version }).set(isUp ? 1 : 0);
+  }
+
   /** Forgets a version that is no longer routed. */
   remove(model: string, version: number): void {
     const labels: Labels = { model, version };
@@ -232,8 +239,8 @@ export class ServingMetrics {
     if (users > 0) return;
     this.#users.delete(key);
     for (const family of Object.values(this.#counters)) family.remove(labels);
-    const { request, queue, infer, batch, batchLimit, instanceRuns, instanceBusy } = this.#own;
-    for (const family of [request, queue, infer, batch, batchLimit, instanceRuns, instanceBusy]) family.remove(labels);
+    const { refusals: _, ...ofVersion } = this.#own;
+    for (const family of Object.values(ofVersion)) family.remove(labels);
   }
 
   refused(code: FaultCode): void {

@@ -51,6 +51,7 @@ const retryable: ReadonlySet<FaultCode> = new Set([
   'overloaded',
   'queue_timeout',
   'runner_lost',
+  'remote_unavailable',
   'version_not_ready',
   'draining',
   'starting',

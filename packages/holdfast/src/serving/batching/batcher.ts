@@ -162,6 +162,12 @@ interface Batch {
   readonly wasFull: boolean;
 }
 
+function latestOf(jobs: readonly Job[]): number {
+  let latestMs = Number.NEGATIVE_INFINITY;
+  for (const { deadlineMs } of jobs) if (deadlineMs > latestMs) latestMs = deadlineMs;
+  return latestMs;
+}
+
 /** Weight of the newest run in the mean time of a run. */
 const newest = 0.1;
 
@@ -445,7 +451,7 @@ export class Batcher {
       const runRows = step === undefined ? this.#paddedRows(rows) : rows;
       const inputs = runRows === rows ? joined : padRows(joined, runRows);
       const sentMs = this.#clock.monotonicMs();
-      const { outputs, inferUs } = await (step === undefined ? runner.run(inputs) : runner.run(inputs, { step }));
+      const { outputs, inferUs } = await runner.run(inputs, { step, deadlineMs: latestOf(jobs) });
       const backMs = this.#clock.monotonicMs();
       const joinUs = (sentMs - startMs) * 1000;
       const times = { joinUs, inferUs, splitUs: Math.max(0, (backMs - sentMs) * 1000 - inferUs) };
@@ -457,7 +463,7 @@ export class Batcher {
       } else this.#share(jobs, outputs, runRows, startMs, times);
       return 'done';
     } catch (error) {
-      const isLost = isFault(error) && error.code === 'runner_lost';
+      const isLost = isFault(error) && (error.code === 'runner_lost' || error.code === 'remote_unavailable');
       if (!isLost && jobs.length > 1) await this.#runSingly(runner, jobs);
       else for (const job of jobs) job.fail(error);
       return isLost ? 'lost' : 'done';

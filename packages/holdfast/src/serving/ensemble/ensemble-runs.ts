@@ -218,14 +218,23 @@ class EnsembleRun {
 
   async #ask(served: ServedVersion, given: readonly Tensor[], rows: number): Promise<readonly Tensor[]> {
     const { clock, hasRows, model } = this.#options;
-    const { priority, deadlineMs, expired } = this.#request;
+    const { priority, queueTimeoutMs, caller, deadlineMs, expired } = this.#request;
     const startedMs = clock.monotonicMs();
     let ticket: Ticket | undefined;
     try {
       const { inputs, rows: admitted, batchKey } = served.gate.admit(given);
       // A step may well give no rows at all (found objects, say); native code is not asked about nothing.
       if (admitted === 0) return served.gate.emptyOutputs();
-      ticket = served.submit({ inputs, rows: admitted, batchKey, priority, deadlineMs, expired });
+      ticket = served.submit({
+        inputs,
+        rows: admitted,
+        batchKey,
+        priority,
+        queueTimeoutMs,
+        caller,
+        deadlineMs,
+        expired,
+      });
       this.#tickets.add(ticket);
       const result = await ticket.result;
       const outputs = result.outputs;

@@ -1,3 +1,4 @@
+import type { Signature } from '@holdfast/api';
 import type { Runner } from '../../runtime/index.ts';
 import type { Log } from '../../telemetry/index.ts';
 import type { FreeRunners } from '../batching/batcher.ts';
@@ -7,14 +8,17 @@ export interface ConnectOptions {
   readonly model: string;
   /** A run longer than this is given up. */
   readonly hangTimeoutMs: number;
+  readonly signature: Signature;
 }
 
 /** A runner that may say whether its process is there; its runs wait for a process that is being replaced. */
 export interface ConnectedRunner extends Runner {
   readonly isConnected?: boolean;
+  /** Of a runner on another server: why its runs would fail at once. */
+  readonly away?: string | undefined;
 }
 
-/** Opens the link to the runner process behind a Unix socket; rejects when none answers. */
+/** Opens the link to the runner process behind a Unix socket, or to another server; rejects when none answers. */
 export type Connect = (socket: string, options: ConnectOptions) => Promise<ConnectedRunner>;
 
 export interface RunnerLinksOptions extends ConnectOptions {
@@ -98,9 +102,9 @@ export class RunnerLinks implements FreeRunners {
   }
 
   async #connect(link: Link): Promise<void> {
-    const { connect, model, hangTimeoutMs, log, wake } = this.#options;
+    const { connect, model, hangTimeoutMs, signature, log, wake } = this.#options;
     try {
-      link.runner = await connect(link.socket, { model, hangTimeoutMs });
+      link.runner = await connect(link.socket, { model, hangTimeoutMs, signature });
     } catch (error) {
       if (link.isRetired) return;
       log.warn({ model, socket: link.socket, error }, 'runner.unreachable');
@@ -118,6 +122,22 @@ export class RunnerLinks implements FreeRunners {
     let instance = 1;
     while (taken.has(instance)) instance++;
     return instance;
+  }
+
+  /** Whether the runners are on another server. */
+  get isRemote(): boolean {
+    for (const { runner } of this.#links.values()) if (runner !== undefined && 'away' in runner) return true;
+    return false;
+  }
+
+  /** Why no runner would answer; undefined when one might. */
+  get away(): string | undefined {
+    let why: string | undefined;
+    for (const { runner } of this.#links.values()) {
+      if (runner?.away === undefined) return undefined;
+      why = runner.away;
+    }
+    return why;
   }
 
   has(runner: Runner): boolean {

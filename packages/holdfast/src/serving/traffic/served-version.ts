@@ -52,7 +52,8 @@ export class ServedVersion {
     this.numbers = metrics.version(model, routed.version);
     this.gate = new ShapeGate(model, routed.signature);
     const wake = (): void => this.#batcher.wake();
-    this.#links = new RunnerLinks({ connect, model, hangTimeoutMs: routed.hangTimeoutMs, wake, log });
+    const { hangTimeoutMs, signature } = routed;
+    this.#links = new RunnerLinks({ connect, model, hangTimeoutMs, signature, wake, log });
     this.#batcher = new Batcher({
       batching: routed.batching,
       isBatchable: this.gate.isBatchable,
@@ -91,6 +92,11 @@ export class ServedVersion {
 
   get state(): VersionState {
     return this.#routed.state;
+  }
+
+  /** Why the server that it lives on would not answer; undefined when it would, or there is none. */
+  get away(): string | undefined {
+    return this.#links.away;
   }
 
   /** Undefined when answers are not remembered. */
@@ -166,7 +172,9 @@ export class ServedVersion {
     this.#metrics.remove(this.model, this.version);
   }
 
-  publishPending(): void {
+  /** Puts what is only looked up when somebody asks into the metrics. */
+  publish(): void {
     this.#metrics.pending(this.model, this.version, (this.#ensemble ?? this.#batcher).pending);
+    if (this.#links.isRemote) this.#metrics.remote(this.model, this.version, this.away === undefined);
   }
 }

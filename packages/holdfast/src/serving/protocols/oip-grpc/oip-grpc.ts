@@ -84,7 +84,8 @@ class OipGrpc {
       unary('ServerReady', () => ({ ready: isReady() })),
       unary('ModelReady', request => {
         const { name, version } = modelRequestSchema.parse(request);
-        return { ready: traffic.resolve(name, selectorOf(version)).kind === 'ready' };
+        const resolution = traffic.resolve(name, selectorOf(version));
+        return { ready: resolution.kind === 'ready' && resolution.served.away === undefined };
       }),
       unary('ServerMetadata', () => serverMetadata(serverVersion)),
       unary('ModelMetadata', request => {

@@ -1,3 +1,4 @@
+import { fault } from '@holdfast/api';
 import { z } from 'zod';
 import type { Exchange } from '../../http/exchange.ts';
 import type { BodyReader } from '../../large-body/body-reader.ts';
@@ -145,5 +146,7 @@ export class OipRest {
     const selector = parseSelector(version);
     const resolution = this.#options.traffic.resolve(model, selector);
     if (resolution.kind !== 'ready') throw unresolvedOip(model, selector, resolution);
+    const { away } = resolution.served;
+    if (away !== undefined) throw fault('remote_unavailable', model, away);
   }
 }

@@ -144,14 +144,15 @@ export class OipControl {
 
   index(isReadyOnly: boolean): IndexEntry[] {
     const entries: IndexEntry[] = [];
-    for (const { model: name, version, state, routed } of this.#options.traffic.versions()) {
+    for (const { model: name, version, state: routedState, routed, away } of this.#options.traffic.versions()) {
+      const state = away === undefined ? routedState : 'failed';
       if (isReadyOnly && state !== 'ready') continue;
       const isKnown = state === 'ready' || state === 'loading';
       entries.push({
         name,
         version: String(version),
         state: state === 'ready' ? 'READY' : state === 'loading' ? 'LOADING' : 'UNAVAILABLE',
-        reason: isKnown ? '' : (routed.reason ?? 'unloaded'),
+        reason: isKnown ? '' : (away ?? routed.reason ?? 'unloaded'),
       });
     }
     return entries.toSorted((a, b) => a.name.localeCompare(b.name) || Number(a.version) - Number(b.version));

@@ -21,7 +21,8 @@ const dtypeNumbers: Readonly<Record<Datatype, number>> = {
   UINT32: 22,
   UINT64: 23,
 };
-const datatypeOf: ReadonlyMap<number, Datatype> = new Map(
+/** The datatype behind each of TensorFlow's numbers. */
+export const datatypeOf: ReadonlyMap<number, Datatype> = new Map(
   datatypes.map(datatype => [dtypeNumbers[datatype], datatype]),
 );
 
