@@ -19,9 +19,12 @@ const by = { actor: 'test', reason: '' };
 class FakeRunners {
   readonly calls: string[] = [];
   readonly broken = new Set<number>();
+  /** Starts wait for this. */
+  loading: Promise<void> | undefined;
 
   async start(target: RunnerTarget): Promise<readonly string[]> {
     this.calls.push(`start ${target.version}`);
+    await this.loading;
     if (this.broken.has(target.version)) throw fault('model_rejected', 'no such operator');
     return [`/run/${target.version}.sock`];
   }
@@ -101,6 +104,21 @@ test('a version that cannot be loaded leaves the alias where it was', async () =
   runners.broken.add(2);
   await expect(fleet.moveAlias(churn, champion, 2, by)).rejects.toMatchObject({ code: 'model_rejected' });
   expect(await registry.aliases(churn)).toMatchObject([{ alias: 'champion', version: 1 }]);
+});
+
+test('gateways learn of a quarantine before the version that it falls back to is loaded', async () => {
+  const { fleet, runners, tables } = await openFleet(3);
+  for (const version of [1, 2, 3]) await fleet.moveAlias(churn, champion, version, by);
+  const before = tables.length;
+  const loading = Promise.withResolvers<void>();
+  runners.loading = loading.promise;
+  const busy = fleet.moveAlias(churn, champion, 1, by);
+  const done = fleet.quarantine(churn, 3, 'its runner died three times within a minute');
+  await expect
+    .poll(() => tables[before]?.models[0]?.versions.find(({ version }) => version === 3)?.state)
+    .toBe('quarantined');
+  loading.resolve();
+  await Promise.all([busy, done]);
 });
 
 test('a quarantined champion falls back to the last good version', async () => {

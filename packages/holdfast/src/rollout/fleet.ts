@@ -127,9 +127,14 @@ export class Fleet {
    * for no model that is just being loaded.
    */
   async reroute(model: ModelName): Promise<void> {
+    const { deploymentOf } = this.#options;
+    await this.#reroute(model, routed => ({ ...routed, deployment: deploymentOf(model, routed.aliases) }));
+  }
+
+  async #reroute(model: ModelName, change: (routed: RoutedModel) => RoutedModel): Promise<void> {
     const routed = this.#routed.get(model);
     if (routed === undefined) return;
-    this.#routed.set(model, { ...routed, deployment: this.#options.deploymentOf(model, routed.aliases) });
+    this.#routed.set(model, change(routed));
     await this.#send();
   }
 
@@ -223,6 +228,14 @@ export class Fleet {
 
   /** A version whose runners died too often: it stops serving and its aliases fall back to the last good version. */
   async quarantine(model: ModelName, version: number, reason: string): Promise<void> {
+    // Before its turn comes, which may be behind a long load: who waits for this version waits in vain.
+    this.#set(model, version, { state: 'quarantined', reason, sockets: [] });
+    await this.#reroute(model, ({ versions, ...routed }) => ({
+      ...routed,
+      versions: versions.map(one =>
+        one.version === version ? { ...one, state: 'quarantined', reason, sockets: [] } : one,
+      ),
+    }));
     await this.#turns.take(model, async () => {
       const { registry, log } = this.#options;
       await registry.quarantine(model, version, reason);

@@ -270,6 +270,25 @@ test('requests that wait for a version are answered by it, although the next tab
   expect(runner.isDisposed).toBe(true);
 });
 
+test('what waits for a version in quarantine is refused at once, with when to retry', async () => {
+  await using fake = await FakeGateway.start();
+  const version = fake.version(addition, addModel);
+  const runner = await fake.serve('add', version);
+  runner.hold();
+  const running = infer(fake);
+  await until(() => runner.batches.length === 1);
+  const waiting = infer(fake);
+  await until(() => fake.gateway.report()[0]?.inFlight === 2);
+  await fake.serve('add', { ...version, state: 'quarantined', reason: 'it died three times', sockets: [] });
+  for (const reply of [await running, await waiting, await infer(fake)]) {
+    expect(reply.status).toBe(503);
+    expect(reply.headers['retry-after']).toBe('1');
+  }
+  expect((await waiting).text).toBe('{"error":"Version 1 of \\"add\\" is not ready to serve."}');
+  await fake.serve('add', fake.version(addition, addModel));
+  expect((await infer(fake)).status).toBe(200);
+});
+
 test('an older table changes nothing', async () => {
   await using fake = await FakeGateway.start();
   await fake.serve('add', fake.version(addition, addModel));

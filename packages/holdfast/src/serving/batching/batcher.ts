@@ -499,10 +499,15 @@ export class Batcher {
     }
   }
 
-  /** Fails everything that still waits. */
+  /** Fails everything that still waits for a runner. */
+  failWaiting(error: () => Error): void {
+    for (const job of this.#line.all()) job.fail(error());
+  }
+
+  /** Fails everything that still waits, for good. */
   close(error: () => Refusal): void {
     clearTimeout(this.#delayTimer);
-    for (const job of this.#line.all()) job.fail(error());
+    this.failWaiting(error);
     this.#deadlines.close();
     this.#waitLimits.close();
   }

@@ -103,6 +103,7 @@ export class HttpLine {
       const fail = (error: unknown): void => {
         // A server may close a connection that was idle in the moment it is used again: nothing was read of it.
         const isStale = request.reusedSocket && !hasResponse && codeOf(error) !== undefined;
+        if (isStale) this.#closeIdle();
         end(() => reject(failureOf(error, !isConnected || isStale)));
       };
       const late = (why: string) => (): void => void request.destroy(new RemoteFailure('broken', why));
@@ -129,6 +130,11 @@ export class HttpLine {
       });
       request.end(body);
     });
+  }
+
+  /** The other idle connections are most likely closed too: what is sent again goes on a new one. */
+  #closeIdle(): void {
+    for (const sockets of Object.values(this.#agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
   }
 
   close(): void {

@@ -101,6 +101,17 @@ export class RunnerLinks implements FreeRunners {
     await Promise.all(leaving.map(link => link.closed.promise));
   }
 
+  /** Closes all links at once: what waits for a process behind them learns that none will come. */
+  async abandon(): Promise<void> {
+    const links = [...this.#links.values()];
+    this.#links.clear();
+    for (const link of links) {
+      link.isRetired = true;
+      clearTimeout(link.timer);
+    }
+    await Promise.all(links.map(link => this.#dispose(link)));
+  }
+
   async #connect(link: Link): Promise<void> {
     const { connect, model, hangTimeoutMs, signature, log, wake } = this.#options;
     try {

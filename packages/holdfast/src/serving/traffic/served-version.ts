@@ -1,4 +1,4 @@
-import type { Signature, VersionState } from '@holdfast/api';
+import { fault, type Signature, type VersionState } from '@holdfast/api';
 import type { Log } from '../../telemetry/index.ts';
 import { ShapeGate } from '../admission/shape-gate.ts';
 import { Batcher, type RunRequest, type Ticket } from '../batching/batcher.ts';
@@ -80,9 +80,15 @@ export class ServedVersion {
       });
   }
 
-  /** Queues a request. @throws Fault `overloaded`, Refusal when a part of an ensemble is not ready */
+  /** Queues a request. @throws Fault `overloaded`, `version_not_ready`; Refusal when a part of an ensemble is not ready */
   submit(request: RunRequest): Ticket {
+    // It may have been quarantined while the request was read.
+    if (this.state === 'quarantined') throw this.#notReady();
     return (this.#ensemble ?? this.#batcher).submit(request);
+  }
+
+  #notReady(): Error {
+    return fault('version_not_ready', this.model, this.version);
   }
 
   /** Whether a caller's request would be refused by the queue; the parts of an ensemble have queues of their own. */
@@ -157,9 +163,14 @@ export class ServedVersion {
 
   /**
    * The next table is in force. A version that it keeps without a runner gets no new requests; those that wait are still
-   * answered before its links go.
+   * answered before its links go, unless it is in quarantine: then nobody would answer them, and they learn that now.
    */
   async apply(next: RoutedVersion): Promise<void> {
+    if (next.state === 'quarantined') {
+      this.#batcher.failWaiting(() => this.#notReady());
+      await this.#links.abandon();
+      return;
+    }
     if (next.sockets.length === 0) await this.whenIdle();
     // Of the newest table: another one may have come meanwhile.
     await this.#links.keepOnly(this.#routed.sockets);
