@@ -4,13 +4,16 @@
  *   node --conditions=source bench/convert-speed.ts
  *
  * The large models are made here: layers models of TensorFlow.js with one dense layer, which take the way of all Keras
- * files. Each is converted once in a process of its own, as the product does it, so nothing is warm. Where other work takes
- * the machine, the clock also counts waiting: a bar is met when either the clock or the CPU time of all threads is below it.
+ * files, and pickles of scikit-learn forests. Each is converted once in a process of its own, as the product does it, so
+ * nothing is warm; only the converter's modules are loaded before, with a tiny model, because an installed package has no
+ * types to strip from them. Where other work takes the machine, the clock also counts waiting: a bar is met when
+ * either the clock or the CPU time of all threads is below it.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { convert, type SourceFile } from '@holdfast/onnx/convert';
+import { pickledForest } from './pickled-forest.ts';
 
 interface Subject {
   readonly what: string;
@@ -20,6 +23,8 @@ interface Subject {
   readonly barTimes?: number;
   /** The files, or undefined when the model collection is not here. */
   read(): readonly SourceFile[] | undefined;
+  /** A model of the same kind that is as small as can be. */
+  tiny(): readonly SourceFile[];
 }
 
 interface Measured {
@@ -108,27 +113,47 @@ function denseLayers(megabytes: number): readonly SourceFile[] {
   ];
 }
 
+const sklearnForest = (trees: number, depth: number): readonly SourceFile[] => [
+  { name: 'model.pkl', bytes: pickledForest(trees, depth) },
+];
+const tinyForest = (): readonly SourceFile[] => sklearnForest(1, 1);
+const tinyLayers = (): readonly SourceFile[] => denseLayers(0.0001);
+
 const subjects: readonly Subject[] = [
-  { what: 'forest of 100 trees (LightGBM text)', barMs: 300, read: () => forest(100) },
+  { what: 'forest of 100 trees (LightGBM text)', barMs: 300, read: () => forest(100), tiny: () => forest(1) },
+  {
+    what: 'forest of 100 trees of 511 nodes (scikit-learn)',
+    barMs: 300,
+    read: () => sklearnForest(100, 8),
+    tiny: tinyForest,
+  },
   {
     what: 'forest of 40 trees (scikit-learn joblib)',
     barMs: 300,
     read: () => fixture('sklearn/rf_digits/model.joblib'),
+    tiny: tinyForest,
   },
-  { what: '3 MB of Keras HDF5', barMs: 465, read: () => fixture('keras/magika_v1/model.h5') },
-  { what: '2 MB of .keras, 105 layers', barMs: 1500, read: () => fixture('keras/mobilenetv2_035_random/model.keras') },
-  { what: '10 MB of Keras layers (TF.js)', barMs: 1500, read: () => denseLayers(10) },
+  { what: '3 MB of Keras HDF5', barMs: 465, read: () => fixture('keras/magika_v1/model.h5'), tiny: tinyLayers },
+  {
+    what: '2 MB of .keras, 105 layers',
+    barMs: 1500,
+    read: () => fixture('keras/mobilenetv2_035_random/model.keras'),
+    tiny: tinyLayers,
+  },
+  { what: '10 MB of Keras layers (TF.js)', barMs: 1500, read: () => denseLayers(10), tiny: tinyLayers },
   {
     what: '100 MB of Keras layers (TF.js)',
     barMs: 15_000,
     barTimes: 2,
     read: () => denseLayers(100),
+    tiny: tinyLayers,
   },
 ];
 
 async function measure(subject: Subject): Promise<Measured | undefined> {
   const files = subject.read();
   if (files === undefined) return undefined;
+  await convert(subject.tiny());
   const before = process.memoryUsage.rss();
   const [began, cpu] = [performance.now(), process.cpuUsage()];
   const { model } = await convert(files);

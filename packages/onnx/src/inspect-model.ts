@@ -44,7 +44,7 @@ export function inspectModel(bytes: Uint8Array): ModelInspection {
 }
 
 /** `inspectModel` of a model already read. */
-function inspectProto(model: ModelProto): ModelInspection {
+export function inspectProto(model: ModelProto): ModelInspection {
   const { graph } = model;
   const initialised = new Set([
     ...graph.initializers.map(tensor => tensor.name),

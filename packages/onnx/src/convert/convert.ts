@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { inspectModel } from '../inspect-model.ts';
+import { inspectProto } from '../inspect-model.ts';
 import { keepOutputs } from '../model/keep-outputs.ts';
 import type { ModelProto } from '../model/proto.ts';
 import { writeModel } from '../model/write-model.ts';
@@ -56,13 +56,14 @@ export async function convert(
   const main = mainFile(files);
   const beside = besideMain(files, main);
   const kind = sniffFile(main.bytes);
-  const converter = converters.get(kind);
-  if (converter === undefined) throw guarded(() => refuseSource(kind, main.bytes));
+  const load = converters.get(kind);
+  if (load === undefined) throw await guarded(() => refuseSource(kind, main.bytes));
   const { rounds, inputs, outputs, signature } = options;
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
     throw new OnnxError('bad_option', 'rounds must be a whole number of at least 1.');
   const settings = { producerVersion: converterVersion, rounds, inputs, outputs, signature };
-  const graph = guarded(() => converter(main.bytes, beside, settings));
+  const converter = await load();
+  const graph = await guarded(() => converter(main.bytes, beside, settings));
   const sha256 = createHash('sha256').update(main.bytes).digest('hex');
   const stamp = [
     { key: 'holdfast.source.sha256', value: sha256 },
@@ -78,7 +79,7 @@ export async function convert(
     metadataProps: [...chosen.metadataProps.filter(entry => !stamp.some(({ key }) => key === entry.key)), ...stamp],
   };
   const model = writeModel(named);
-  const tensors = inspectModel(model).signature;
+  const tensors = inspectProto(named).signature;
   const report: ConversionReport = {
     source: {
       format: kind,
@@ -133,9 +134,9 @@ export function mainFile(files: readonly SourceFile[]): SourceFile {
 }
 
 /** Errors of the language (a stack too deep, an index out of a view) become an error that says the file is damaged. */
-function guarded<T>(run: () => T): T {
+async function guarded<T>(run: () => T | Promise<T>): Promise<T> {
   try {
-    return run();
+    return await run();
   } catch (cause) {
     if (cause instanceof RangeError)
       throw new OnnxError('source_malformed', `The file is damaged: ${cause.message}; save the model again.`, {

@@ -1,29 +1,21 @@
 import { OnnxError } from '../onnx-error.ts';
 import { type FileKind, sniffFile } from '../sniff/sniff-file.ts';
-import { convertLightgbmPickle, convertLightgbmText } from './boosting/convert-lightgbm.ts';
-import {
-  convertXgboostBinary,
-  convertXgboostJson,
-  convertXgboostPickle,
-  convertXgboostUbjson,
-} from './boosting/convert-xgboost.ts';
-import { convertCatboostJson, convertCbm } from './catboost/convert-catboost.ts';
 import type { SourceFile } from './convert.ts';
-import { convertOnnx } from './convert-onnx.ts';
-import { convertKerasArchive, convertKerasH5, convertTfjsLayers } from './keras/convert-keras.ts';
-import { decompress } from './pickle/decompress.ts';
-import { unpickle } from './pickle/pickle-machine.ts';
-import { PyObject } from './pickle/python-values.ts';
 import type { ConverterSettings } from './report.ts';
-import { type ConvertedGraph, convertSklearn } from './sklearn/convert-sklearn.ts';
-import { convertGraphDef, convertSavedModel, convertTfjsGraph } from './tensorflow/convert-tensorflow.ts';
-import { convertTflite } from './tflite/convert-tflite.ts';
-import { convertPt2 } from './torch/convert-pt2.ts';
+import type { ConvertedGraph } from './sklearn/convert-sklearn.ts';
 
 /** Turns the bytes of one format into a graph. */
-type Converter = (bytes: Uint8Array, files: readonly SourceFile[], settings: ConverterSettings) => ConvertedGraph;
+type Converter = (
+  bytes: Uint8Array,
+  files: readonly SourceFile[],
+  settings: ConverterSettings,
+) => ConvertedGraph | Promise<ConvertedGraph>;
 
-function convertPickle(bytes: Uint8Array, _files: readonly SourceFile[], settings: ConverterSettings): ConvertedGraph {
+const convertPickle: Converter = async (bytes, _, settings) => {
+  const [{ unpickle }, { PyObject }] = await Promise.all([
+    import('./pickle/pickle-machine.ts'),
+    import('./pickle/python-values.ts'),
+  ]);
   const { value, end } = unpickle(bytes);
   if (end < bytes.length && bytes.subarray(end).some(byte => byte !== 0 && byte !== 10)) {
     throw new OnnxError(
@@ -32,26 +24,24 @@ function convertPickle(bytes: Uint8Array, _files: readonly SourceFile[], setting
     );
   }
   const module = value instanceof PyObject ? (value.type.module.split('.')[0] ?? '') : '';
-  if (module === 'xgboost') return convertXgboostPickle(value, settings);
-  if (module === 'lightgbm') return convertLightgbmPickle(value, settings);
+  if (module === 'xgboost') return (await xgboost()).convertXgboostPickle(value, settings);
+  if (module === 'lightgbm') return (await lightgbm()).convertLightgbmPickle(value, settings);
+  const { convertSklearn } = await import('./sklearn/convert-sklearn.ts');
   return convertSklearn(value, settings.producerVersion);
-}
+};
 
-function convertCompressed(
-  bytes: Uint8Array,
-  files: readonly SourceFile[],
-  settings: ConverterSettings,
-): ConvertedGraph {
+const convertCompressed: Converter = async (bytes, files, settings) => {
+  const { decompress } = await import('./pickle/decompress.ts');
   const inner = decompress(bytes);
   const kind = sniffFile(inner);
-  const converter = kind === 'compressed_pickle' ? undefined : converters.get(kind);
-  if (converter === undefined)
+  const load = kind === 'compressed_pickle' ? undefined : converters.get(kind);
+  if (load === undefined)
     throw new OnnxError(
       'unsupported_format',
       'The compressed file holds no model that can be converted; unpack it and look inside.',
     );
-  return converter(inner, files, settings);
-}
+  return (await load())(inner, files, settings);
+};
 
 /** A JSON document of no known kind gets the sentence of the likeliest one. */
 function refuseJson(): never {
@@ -61,28 +51,46 @@ function refuseJson(): never {
   );
 }
 
-/** Every format that converts, by what `sniffFile` names it. */
-export const converters: ReadonlyMap<FileKind, Converter> = new Map<FileKind, Converter>([
-  ['onnx', convertOnnx],
-  ['sklearn_pickle', convertPickle],
-  ['xgboost_pickle', convertPickle],
-  ['lightgbm_pickle', convertPickle],
-  ['joblib', convertPickle],
-  ['pickle', convertPickle],
-  ['compressed_pickle', convertCompressed],
-  ['xgboost_json', (bytes, _, settings) => convertXgboostJson(bytes, settings)],
-  ['xgboost_ubj', (bytes, _, settings) => convertXgboostUbjson(bytes, settings)],
-  ['xgboost_binary', (bytes, _, settings) => convertXgboostBinary(bytes, settings)],
-  ['lightgbm_text', (bytes, _, settings) => convertLightgbmText(bytes, settings)],
-  ['tfjs_graph', convertTfjsGraph],
-  ['savedmodel', convertSavedModel],
-  ['graphdef', convertGraphDef],
-  ['catboost', (bytes, _, settings) => convertCbm(bytes, settings)],
-  ['catboost_json', (bytes, _, settings) => convertCatboostJson(bytes, settings)],
-  ['torch_export', (bytes, _, settings) => convertPt2(bytes, settings)],
-  ['tflite', (bytes, _, settings) => convertTflite(bytes, settings)],
-  ['keras', (bytes, _, settings) => convertKerasArchive(bytes, settings)],
-  ['keras_h5', (bytes, _, settings) => convertKerasH5(bytes, settings)],
-  ['tfjs_layers', (bytes, files, settings) => convertTfjsLayers(bytes, files, settings)],
-  ['json', refuseJson],
+const xgboost = (): Promise<typeof import('./boosting/convert-xgboost.ts')> => import('./boosting/convert-xgboost.ts');
+const lightgbm = (): Promise<typeof import('./boosting/convert-lightgbm.ts')> =>
+  import('./boosting/convert-lightgbm.ts');
+const catboost = (): Promise<typeof import('./catboost/convert-catboost.ts')> =>
+  import('./catboost/convert-catboost.ts');
+const keras = (): Promise<typeof import('./keras/convert-keras.ts')> => import('./keras/convert-keras.ts');
+const tensorflow = (): Promise<typeof import('./tensorflow/convert-tensorflow.ts')> =>
+  import('./tensorflow/convert-tensorflow.ts');
+
+/** A converter that needs no files beside the main one. */
+const ofOne =
+  (convert: (bytes: Uint8Array, settings: ConverterSettings) => ConvertedGraph): Converter =>
+  (bytes, _, settings) =>
+    convert(bytes, settings);
+
+/**
+ * Every format that converts, by what `sniffFile` names it. Each converter is loaded when it is first needed: all of
+ * them together take longer to load than most files take to convert.
+ */
+export const converters: ReadonlyMap<FileKind, () => Promise<Converter>> = new Map<FileKind, () => Promise<Converter>>([
+  ['onnx', async () => (await import('./convert-onnx.ts')).convertOnnx],
+  ['sklearn_pickle', async () => convertPickle],
+  ['xgboost_pickle', async () => convertPickle],
+  ['lightgbm_pickle', async () => convertPickle],
+  ['joblib', async () => convertPickle],
+  ['pickle', async () => convertPickle],
+  ['compressed_pickle', async () => convertCompressed],
+  ['xgboost_json', async () => ofOne((await xgboost()).convertXgboostJson)],
+  ['xgboost_ubj', async () => ofOne((await xgboost()).convertXgboostUbjson)],
+  ['xgboost_binary', async () => ofOne((await xgboost()).convertXgboostBinary)],
+  ['lightgbm_text', async () => ofOne((await lightgbm()).convertLightgbmText)],
+  ['tfjs_graph', async () => (await tensorflow()).convertTfjsGraph],
+  ['savedmodel', async () => (await tensorflow()).convertSavedModel],
+  ['graphdef', async () => (await tensorflow()).convertGraphDef],
+  ['catboost', async () => ofOne((await catboost()).convertCbm)],
+  ['catboost_json', async () => ofOne((await catboost()).convertCatboostJson)],
+  ['torch_export', async () => ofOne((await import('./torch/convert-pt2.ts')).convertPt2)],
+  ['tflite', async () => ofOne((await import('./tflite/convert-tflite.ts')).convertTflite)],
+  ['keras', async () => ofOne((await keras()).convertKerasArchive)],
+  ['keras_h5', async () => ofOne((await keras()).convertKerasH5)],
+  ['tfjs_layers', async () => (await keras()).convertTfjsLayers],
+  ['json', async () => refuseJson],
 ]);

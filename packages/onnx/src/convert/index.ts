@@ -1,7 +1,6 @@
 export { compose } from './compose-models.ts';
 export { type Conversion, type ConvertOptions, convert, converterVersion, type SourceFile } from './convert.ts';
 export type { ConversionReport, ConvertedTensor } from './report.ts';
-export { type SupportedSource, supportedSources } from './supported.ts';
 export { type ExportScript, exportScript, type TorchContent } from './torch/export-script.ts';
 export { changeBetween, verifyPipeline } from './verify/compare-models.ts';
 export { elementsOf, type NamedTensor, plainElements, type RunModel } from './verify/tensor.ts';

@@ -115,6 +115,7 @@ const elementBytes = {
 } as const;
 
 function rawElements(type: Exclude<BuildType, 'string'>, values: BuildValues): Uint8Array {
+  if (isStoredAs(type, values)) return new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice();
   const size = elementBytes[type];
   const raw = new Uint8Array(values.length * size);
   const view = new DataView(raw.buffer);
@@ -129,6 +130,16 @@ function rawElements(type: Exclude<BuildType, 'string'>, values: BuildValues): U
     else raw[i] = Number(value);
   }
   return raw;
+}
+
+/** Whether an array has its elements in memory as the file will have them. */
+function isStoredAs(type: BuildType, values: BuildValues): values is Extract<BuildValues, ArrayBufferView> {
+  return (
+    (type === 'double' && values instanceof Float64Array) ||
+    (type === 'float' && values instanceof Float32Array) ||
+    (type === 'int64' && values instanceof BigInt64Array) ||
+    (type === 'int32' && values instanceof Int32Array)
+  );
 }
 
 /** An attribute whose ONNX type follows from the JavaScript value. */

@@ -55,7 +55,8 @@ export class WireWriter {
   /** Integers in packed form. */
   packedInt64Field(field: number, values: Iterable<bigint>): void {
     this.messageField(field, () => {
-      for (const value of values) this.#varint64(value);
+      if (values instanceof BigInt64Array) this.#varints(values);
+      else for (const value of values) this.#varint64(value);
     });
   }
 
@@ -108,6 +109,16 @@ export class WireWriter {
       rest >>= 7n;
     }
     this.#bytes[this.#length++] = Number(rest);
+  }
+
+  /** Numbers below 2^31, which most are, are written without an object for each. */
+  #varints(values: BigInt64Array): void {
+    const halves = new Int32Array(values.buffer, values.byteOffset, values.length * 2);
+    for (let i = 0; i < values.length; i++) {
+      const low = halves[2 * i]!;
+      if (low < 0 || halves[2 * i + 1] !== 0) this.#varint64(values[i]!);
+      else this.#varint(low);
+    }
   }
 
   #reserve(extra: number): void {

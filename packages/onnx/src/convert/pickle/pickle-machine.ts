@@ -52,6 +52,8 @@ class PickleMachine {
   readonly #persistentLoad: PersistentLoad | undefined;
   readonly #stack: StackItem[] = [];
   readonly #memo = new Map<number, PyValue>();
+  /** Where the memo holds wrappers of joblib whose arrays are not read yet. */
+  readonly #wrapperReferences = new Map<PyObject, number[]>();
   readonly #globals = new Set<string>();
   #at: number;
 
@@ -232,16 +234,16 @@ class PickleMachine {
   #stepObject(opcode: number): void {
     switch (opcode) {
       case 0x70:
-        this.#memo.set(Number(this.#line()), this.#top());
+        this.#memoise(Number(this.#line()));
         return; // PUT
       case 0x71:
-        this.#memo.set(this.#byte(), this.#top());
+        this.#memoise(this.#byte());
         return; // BINPUT
       case 0x72:
-        this.#memo.set(this.#size4(), this.#top());
+        this.#memoise(this.#size4());
         return; // LONG_BINPUT
       case 0x94:
-        this.#memo.set(this.#memo.size, this.#top());
+        this.#memoise(this.#memo.size);
         return; // MEMOIZE
       case 0x67:
         this.#push(this.#recall(Number(this.#line())));
@@ -358,7 +360,7 @@ class PickleMachine {
     else if (target instanceof NumpyType) buildNumpyType(target, state);
     else if (target instanceof PyObject) {
       target.state = state;
-      if (target.type.path === 'joblib.numpy_pickle.NumpyArrayWrapper') this.#replaceTop(this.#joblibArray(target));
+      if (isArrayWrapper(target)) this.#replaceTop(target, this.#joblibArray(target));
     }
   }
 
@@ -370,11 +372,22 @@ class PickleMachine {
     return array;
   }
 
+  #memoise(index: number): void {
+    const value = this.#top();
+    this.#memo.set(index, value);
+    if (!(value instanceof PyObject) || !isArrayWrapper(value)) return;
+    const known = this.#wrapperReferences.get(value);
+    if (known === undefined) this.#wrapperReferences.set(value, [index]);
+    else known.push(index);
+  }
+
   /** The wrapper is memoised before its array is known, so earlier references are pointed at the array too. */
-  #replaceTop(value: PyValue): void {
-    const old = this.#stack.pop();
+  #replaceTop(wrapper: PyObject, value: PyValue): void {
+    this.#stack.pop();
     this.#stack.push(value);
-    for (const [index, memoised] of this.#memo) if (memoised === old) this.#memo.set(index, value);
+    for (const index of this.#wrapperReferences.get(wrapper) ?? [])
+      if (this.#memo.get(index) === wrapper) this.#memo.set(index, value);
+    this.#wrapperReferences.delete(wrapper);
   }
 
   #persistent(id: PyValue): PyValue {
@@ -521,6 +534,9 @@ class PickleMachine {
     return inner.replace(/\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)/g, (_, code: string) => unescapePython(code));
   }
 }
+
+const isArrayWrapper = ({ type }: PyObject): boolean =>
+  type.name === 'NumpyArrayWrapper' && type.module === 'joblib.numpy_pickle';
 
 function unescapePython(code: string): string {
   const named: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', f: '\f', v: '\v', a: '\x07' };

@@ -36,7 +36,9 @@ function elementReader(type: NumpyType, bytes: Uint8Array): (at: number) => numb
     case 'f2':
       return at => halfFloat(view.getUint16(at, little));
     case 'i8':
-      return at => Number(view.getBigInt64(at, little));
+      // Two halves round as the whole would, without an object per element.
+      return at =>
+        view.getInt32(at + (little ? 4 : 0), little) * 2 ** 32 + view.getUint32(at + (little ? 0 : 4), little);
     case 'i4':
       return at => view.getInt32(at, little);
     case 'i2':
@@ -44,7 +46,8 @@ function elementReader(type: NumpyType, bytes: Uint8Array): (at: number) => numb
     case 'i1':
       return at => view.getInt8(at);
     case 'u8':
-      return at => Number(view.getBigUint64(at, little));
+      return at =>
+        view.getUint32(at + (little ? 4 : 0), little) * 2 ** 32 + view.getUint32(at + (little ? 0 : 4), little);
     case 'u4':
       return at => view.getUint32(at, little);
     case 'u2':
@@ -226,7 +229,10 @@ export function fieldColumn(array: NumpyArray, name: string): Float64Array | und
   const field = array.type.fields.find(item => item.name === name);
   if (field === undefined) return undefined;
   const read = elementReader(field.type, array.bytes);
-  return Float64Array.from({ length: array.length }, (_, i) => read(i * array.type.itemBytes + field.offset));
+  const column = new Float64Array(array.length);
+  const { itemBytes } = array.type;
+  for (let i = 0, at = field.offset; i < column.length; i++, at += itemBytes) column[i] = read(at);
+  return column;
 }
 
 /** Reads the attributes of one fitted object, with errors that name class and attribute. */

@@ -51,11 +51,12 @@ function asTreeInput(x: string, to: Lowering): string {
   return to.graph.cast(to.graph.cast(x, 'float'), 'double');
 }
 
-/** Class shares per node; versions before 1.3 store weighted counts. */
-function classShares(values: Dense, output: number, classes: number, to: Lowering): Float64Array {
+/** Class shares of each leaf, in the rows of all nodes; versions before 1.3 store weighted counts. */
+function classShares({ values, shape }: SklearnTree, output: number, classes: number, to: Lowering): Float64Array {
   const [nodes = 0, outputs = 1, width = 1] = values.dims;
   const shares = new Float64Array(nodes * classes);
   for (let node = 0; node < nodes; node++) {
+    if (shape.left[node]! >= 0) continue;
     const at = (node * outputs + output) * width;
     let sum = 0;
     for (let c = 0; c < classes; c++) sum += values.data[at + c]!;
@@ -66,7 +67,9 @@ function classShares(values: Dense, output: number, classes: number, to: Lowerin
 }
 
 function column(table: Float64Array, width: number, index: number): Float64Array {
-  return Float64Array.from({ length: table.length / width }, (_, i) => table[i * width + index]!);
+  const values = new Float64Array(table.length / width);
+  for (let i = 0; i < values.length; i++) values[i] = table[i * width + index]!;
+  return values;
 }
 
 /**
@@ -82,7 +85,7 @@ function meanProbabilities(
 ): string {
   const { graph } = to;
   const count = graph.double(trees.length);
-  const tables = trees.map(tree => classShares(tree.values, output, classes, to));
+  const tables = trees.map(tree => classShares(tree, output, classes, to));
   if (classes === 1)
     return graph.op('Div', [
       emitTreeEnsemble(
@@ -109,18 +112,24 @@ function leafTableSum(
   to: Lowering,
 ): string {
   const { graph } = to;
-  const rows: number[] = [];
+  let leafCount = 0;
+  for (const { shape } of trees) for (const child of shape.left) if (child < 0) leafCount++;
+  const rows = new Float64Array(leafCount * width);
+  let leaf = 0;
   const numbered = trees.map((tree, t) => {
-    const value = new Float64Array(tree.shape.left.length);
+    const { left } = tree.shape;
+    const table = tables[t]!;
+    const value = new Float64Array(left.length);
     for (let node = 0; node < value.length; node++) {
-      if (tree.shape.left[node]! >= 0) continue;
-      value[node] = rows.length / width;
-      for (let c = 0; c < width; c++) rows.push(tables[t]![node * width + c]!);
+      if (left[node]! >= 0) continue;
+      value[node] = leaf;
+      for (let c = 0; c < width; c++) rows[leaf * width + c] = table[node * width + c]!;
+      leaf++;
     }
     return { ...tree.shape, value, target: t };
   });
   const leaves = graph.cast(emitTreeEnsemble(graph, x, numbered, trees.length), 'int64');
-  const table = graph.double(rows, [rows.length / width, width]);
+  const table = graph.double(rows, [leafCount, width]);
   return graph.op('ReduceSum', [graph.op('Gather', [table, leaves], { axis: 0n }), graph.ints(1)], { keepdims: 0n });
 }
 

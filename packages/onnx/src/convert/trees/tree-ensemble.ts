@@ -73,83 +73,112 @@ interface FlatEnsemble {
   readonly members: number[];
 }
 
+/** An int64 attribute that is written as small numbers of at least 0, without an object for each of them. */
+class Wide {
+  readonly wide: BigInt64Array;
+  readonly #halves: Int32Array;
+
+  constructor(length: number) {
+    this.wide = new BigInt64Array(length);
+    this.#halves = new Int32Array(this.wide.buffer);
+  }
+
+  set(at: number, value: number): void {
+    this.#halves[2 * at] = value;
+  }
+}
+
 function flatten(trees: readonly DecisionTree[]): FlatEnsemble {
-  const roots: number[] = [];
-  const features: number[] = [];
-  const modes: number[] = [];
-  const splits: number[] = [];
-  const children: [number[], number[], number[], number[]] = [[], [], [], []];
-  const [trueIds, trueLeafs, falseIds, falseLeafs] = children;
-  const missingTrue: number[] = [];
-  const leafTargets: number[] = [];
-  const leafWeights: number[] = [];
+  const orders = trees.map(branchOrder);
+  // A tree that is one leaf still needs a branch; both ways lead to the same value.
+  const branches = orders.reduce((sum, order) => sum + Math.max(1, order.length), 0);
+  const leaves = orders.reduce((sum, order) => sum + order.length + 1, 0);
+  const roots = new Wide(trees.length);
+  const features = new Wide(branches);
+  const modes = new Uint8Array(branches);
+  const splits = new Float64Array(branches);
+  const [trueIds, trueLeafs, falseIds, falseLeafs] = [
+    new Wide(branches),
+    new Wide(branches),
+    new Wide(branches),
+    new Wide(branches),
+  ];
+  const missingTrue = new Wide(branches);
+  const leafTargets = new Wide(leaves);
+  const leafWeights = new Float64Array(leaves);
   const members: number[] = [];
+  let branch = 0;
+  let leaf = 0;
   const addLeaf = (tree: DecisionTree, node: number): number => {
-    leafTargets.push(tree.target);
-    leafWeights.push(tree.value[node]!);
-    return leafWeights.length - 1;
+    leafTargets.set(leaf, tree.target);
+    leafWeights[leaf] = tree.value[node]!;
+    return leaf++;
   };
-  for (const tree of trees) {
-    roots.push(features.length);
-    if (tree.left[0]! < 0) {
-      // A tree that is one leaf still needs a branch; both ways lead to the same value.
-      const leaf = addLeaf(tree, 0);
-      features.push(0);
-      modes.push(0);
-      splits.push(0);
-      missingTrue.push(1);
-      trueIds.push(leaf);
-      trueLeafs.push(1);
-      falseIds.push(leaf);
-      falseLeafs.push(1);
+  for (const [t, tree] of trees.entries()) {
+    const order = orders[t]!;
+    roots.set(t, branch);
+    if (order.length === 0) {
+      const only = addLeaf(tree, 0);
+      missingTrue.set(branch, 1);
+      trueIds.set(branch, only);
+      trueLeafs.set(branch, 1);
+      falseIds.set(branch, only);
+      falseLeafs.set(branch, 1);
+      branch++;
       continue;
     }
-    const order = branchOrder(tree);
-    const place = new Map(order.map((node, i) => [node, features.length + i]));
+    const place = new Int32Array(tree.left.length);
+    for (let i = 0; i < order.length; i++) place[order[i]!] = branch + i;
     for (const node of order) {
       const set = tree.members?.get(node);
-      features.push(tree.feature[node]!);
       // Membership in an empty set is not allowed; nothing is below minus infinity either.
       const isEmpty = set !== undefined && set.length === 0;
-      modes.push(isEmpty || (set === undefined && tree.mode === 'lt') ? 1 : set !== undefined ? 6 : 0);
-      splits.push(isEmpty ? Number.NEGATIVE_INFINITY : set !== undefined ? 0 : tree.threshold[node]!);
-      missingTrue.push(tree.missingLeft[node]!);
+      features.set(branch, tree.feature[node]!);
+      modes[branch] = isEmpty || (set === undefined && tree.mode === 'lt') ? 1 : set !== undefined ? 6 : 0;
+      splits[branch] = isEmpty ? Number.NEGATIVE_INFINITY : set !== undefined ? 0 : tree.threshold[node]!;
+      missingTrue.set(branch, tree.missingLeft[node]!);
       if (set !== undefined && !isEmpty) members.push(...set, Number.NaN);
       const left = tree.left[node]!;
       const right = tree.right[node]!;
-      const isLeftLeaf = tree.left[left]! < 0;
-      const isRightLeaf = tree.left[right]! < 0;
-      trueIds.push(isLeftLeaf ? addLeaf(tree, left) : place.get(left)!);
-      trueLeafs.push(isLeftLeaf ? 1 : 0);
-      falseIds.push(isRightLeaf ? addLeaf(tree, right) : place.get(right)!);
-      falseLeafs.push(isRightLeaf ? 1 : 0);
+      if (tree.left[left]! < 0) {
+        trueIds.set(branch, addLeaf(tree, left));
+        trueLeafs.set(branch, 1);
+      } else trueIds.set(branch, place[left]!);
+      if (tree.left[right]! < 0) {
+        falseIds.set(branch, addLeaf(tree, right));
+        falseLeafs.set(branch, 1);
+      } else falseIds.set(branch, place[right]!);
+      branch++;
     }
   }
-  const wide = (list: readonly number[]): BigInt64Array => BigInt64Array.from(list, BigInt);
   return {
-    roots: wide(roots),
-    features: wide(features),
-    modes: Uint8Array.from(modes),
-    splits: Float64Array.from(splits),
-    trueIds: wide(trueIds),
-    trueLeafs: wide(trueLeafs),
-    falseIds: wide(falseIds),
-    falseLeafs: wide(falseLeafs),
-    missingTrue: wide(missingTrue),
-    leafTargets: wide(leafTargets),
-    leafWeights: Float64Array.from(leafWeights),
+    roots: roots.wide,
+    features: features.wide,
+    modes,
+    splits,
+    trueIds: trueIds.wide,
+    trueLeafs: trueLeafs.wide,
+    falseIds: falseIds.wide,
+    falseLeafs: falseLeafs.wide,
+    missingTrue: missingTrue.wide,
+    leafTargets: leafTargets.wide,
+    leafWeights,
     members,
   };
 }
 
 /** Branch nodes from the root, parents before children. */
-function branchOrder(tree: DecisionTree): number[] {
-  const order: number[] = [];
-  const stack = [0];
-  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-    if (tree.left[node]! < 0) continue;
-    order.push(node);
-    stack.push(tree.right[node]!, tree.left[node]!);
+function branchOrder({ left, right }: DecisionTree): Int32Array {
+  const order = new Int32Array(left.length);
+  const stack = new Int32Array(left.length + 1);
+  let count = 0;
+  let height = 1;
+  while (height > 0) {
+    const node = stack[--height]!;
+    if (left[node]! < 0) continue;
+    order[count++] = node;
+    stack[height++] = right[node]!;
+    stack[height++] = left[node]!;
   }
-  return order;
+  return order.subarray(0, count);
 }
