@@ -1,6 +1,7 @@
 import type { Condition, Ensemble, Signature, Sticky, VersionState } from '@holdfast/api';
 import type { BatchingConfig } from '../config/index.ts';
 import type { Answered, Asked } from './ask-control.ts';
+import type { GatewayReport } from './gateway-report.ts';
 import type { ResponseCacheOptions } from './response-cache.ts';
 import type { VersionStatistics } from './statistics.ts';
 
@@ -66,68 +67,10 @@ export interface RoutedModel {
 /** The part that a version played for a request. */
 export type ArmRole = 'champion' | 'challenger' | 'shadow' | 'segment';
 
-/**
- * What one arm of a deployment did since the last report. Only requests that were dealt by share are counted: those of
- * testers, rules and callers that name a version are no fair comparison.
- */
-export interface ArmReport {
-  readonly model: string;
-  readonly release: string;
-  readonly stage: number;
-  readonly version: number;
-  readonly role: Exclude<ArmRole, 'segment'>;
-  /** Answered or failed by the server; a caller's mistakes are not counted. For a shadow, copies that were run. */
-  readonly requests: number;
-  readonly errors: number;
-  readonly rows: number;
-  /** Rows with a NaN or infinite output. */
-  readonly nonFiniteRows: number;
-  /** Microseconds of the whole request; for a shadow, of the run in the model alone. */
-  readonly latency: readonly (readonly [bucket: number, count: number])[];
-  readonly latencySum: number;
-  /** What was predicted: a class, or the number of a bin of numbers in order. Every request has the weight 1. */
-  readonly outputs: readonly (readonly [key: string, weight: number])[];
-  /** Of a shadow only. */
-  readonly copies: ShadowReport | undefined;
-}
-
-export interface ShadowReport {
-  /** Copies not made because too many waited. */
-  readonly dropped: number;
-  /** Copies whose outputs were compared with the champion's, and the sum of their shares of disagreeing rows. */
-  readonly compared: number;
-  readonly disagreed: number;
-  /** The champion's latencies of the same requests, measured alike. */
-  readonly championLatency: readonly (readonly [bucket: number, count: number])[];
-}
-
 /** Everything a gateway needs to route, replaced as a whole; a higher generation replaces a lower one. */
 export interface RoutingTable {
   readonly generation: number;
   readonly models: readonly RoutedModel[];
-}
-
-/** Counts of one model version since the gateway started; control derives rates from the differences. */
-export interface ServingCounts {
-  readonly model: string;
-  readonly version: number;
-  readonly requests: number;
-  readonly rows: number;
-  readonly errors: number;
-  /** Requests inside the gateway now. */
-  readonly inFlight: number;
-  /** Sparse latency histogram in microseconds of the last second. */
-  readonly latency: readonly (readonly [bucket: number, count: number])[];
-  readonly latencySum: number;
-}
-
-export interface GatewayReport {
-  readonly recordedTotal: number;
-  readonly droppedTotal: number;
-  readonly labelsTotal: number;
-  readonly lastSyncedMs: number | null;
-  readonly counts: readonly ServingCounts[];
-  readonly arms: readonly ArmReport[];
 }
 
 /** Control to gateway, over the child's IPC channel. */

@@ -1,5 +1,5 @@
 import type { MetricRegistry } from '../../telemetry/index.ts';
-import type { ArmReport } from '../routing.ts';
+import type { ArmReport } from '../gateway-report.ts';
 import { ArmMetrics, type ArmName, ArmNumbers } from './arm-numbers.ts';
 import type { PredictionReader } from './predicted.ts';
 

@@ -1,6 +1,7 @@
 import { type FaultCode, faults, type Tensor } from '@holdfast/api';
 import { type Cell, Histogram, type MetricRegistry } from '../../telemetry/index.ts';
-import type { ArmReport, ArmRole } from '../routing.ts';
+import type { ArmReport } from '../gateway-report.ts';
+import type { ArmRole } from '../routing.ts';
 import type { PredictionReader } from './predicted.ts';
 
 export interface ArmName {

@@ -1,6 +1,7 @@
 import { champion } from '@holdfast/api';
 import type { MetricRegistry } from '../../telemetry/index.ts';
-import type { ArmReport, RoutedModel, RoutedVersion, RoutingTable } from '../routing.ts';
+import type { ArmReport } from '../gateway-report.ts';
+import type { RoutedModel, RoutedVersion, RoutingTable } from '../routing.ts';
 import { ArmBook } from './arm-book.ts';
 import { type Assignment, DeploymentRouter, plainAssignment } from './deployment-router.ts';
 import type { RequestFacts } from './request-facts.ts';
