@@ -142,6 +142,11 @@ test('deploying a second version moves the champion, and a rollback moves it bac
 
 test('a gateway and a runner that are killed are replaced, and nothing recorded is lost', async () => {
   const before = await holdfast.control.call('status', {});
+  expect((await holdfast.infer('churn', await oneRow('churn'), { 'x-holdfast-key': 'before-kill' })).status).toBe(200);
+  await eventually(async () => {
+    const { recording } = await holdfast.control.call('status', {});
+    return recording.recordedTotal > before.recording.recordedTotal ? true : undefined;
+  });
   for (const kind of ['gateway', 'runner', 'watcher'] as const) {
     const { processes } = await holdfast.control.call('status', {});
     const victim = processes.find(process => process.kind === kind);
@@ -162,7 +167,7 @@ test('a gateway and a runner that are killed are replaced, and nothing recorded 
   const rows = await eventually(async () => {
     const recent = await holdfast.control.call('recentPredictions', {
       params: { model: 'churn' },
-      query: { where: "key = 'late'" },
+      query: { where: "key = 'before-kill'" },
     });
     return recent.length > 0 ? recent : undefined;
   });
@@ -185,6 +190,7 @@ test('control answers no other host name and no other origin', async () => {
 
 test('SIGTERM ends everything in order, and the next start serves what was there', async () => {
   const { pid } = holdfast;
+  expect((await holdfast.infer('churn', await oneRow('churn'), { 'x-holdfast-key': 'before-stop' })).status).toBe(200);
   const statusBefore = await holdfast.control.call('status', {});
   holdfast.signal('SIGTERM');
   expect(await holdfast.finished).toMatchObject({ code: 0 });
@@ -193,9 +199,12 @@ test('SIGTERM ends everything in order, and the next start serves what was there
   expect(holdfast.pid).not.toBe(pid);
   const response = await holdfast.infer('churn', await oneRow('churn'));
   expect(response.headers.get('x-holdfast-version')).toBe('1');
-  const rows = await holdfast.control.call('recentPredictions', {
-    params: { model: 'churn' },
-    query: { where: "key = 'early'" },
+  const rows = await eventually(async () => {
+    const recent = await holdfast.control.call('recentPredictions', {
+      params: { model: 'churn' },
+      query: { where: "key = 'before-stop'" },
+    });
+    return recent.length > 0 ? recent : undefined;
   });
   expect(rows).toHaveLength(1);
 });

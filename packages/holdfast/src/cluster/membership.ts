@@ -47,7 +47,7 @@ export async function joinCluster(
   db: Kysely<ClusterTables>,
   root: string,
   address: string,
-): Promise<Required<Identity>> {
+): Promise<Identity & { readonly ordinal: number; readonly secret: string }> {
   const { id } = await readIdentity(root);
   const { ordinal } = await db
     .insertInto('cluster_member')

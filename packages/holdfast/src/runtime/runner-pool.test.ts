@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { ChildEnd } from './child.ts';
 import type { RunnerTarget } from './runner.ts';
 import type { FromRunner, ToRunner } from './runner-messages.ts';
@@ -195,15 +195,19 @@ test('a process that gives no sign of life for longer than a run may take is rep
 });
 
 test('a process that answers its heartbeat is left alone', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
   await using watched = openPool({ heartbeatMs: 5 });
   await watched.start(target, 1);
   const child = children[0]!;
-  while (!child.sent.some(message => message.kind === 'ping')) await new Promise(resolve => setTimeout(resolve, 1));
+  const pings = (): number => child.sent.filter(message => message.kind === 'ping').length;
+  vi.advanceTimersByTime(5);
+  expect(pings()).toBe(1);
   nowMs = 1000;
   child.say({ kind: 'pong' });
   nowMs = 2000;
-  const pings = child.sent.length;
-  while (child.sent.length === pings) await new Promise(resolve => setTimeout(resolve, 1));
+  vi.advanceTimersByTime(5);
+  expect(pings()).toBe(2);
   expect(child.signals).toEqual([]);
 });
 

@@ -35,8 +35,12 @@ interface Served {
   readonly socketPath: string;
 }
 
-async function serve(target: RunnerTarget, options: Partial<RunnerLinkOptions> = {}): Promise<Served> {
-  const pool = openPool();
+async function serve(
+  target: RunnerTarget,
+  options: Partial<RunnerLinkOptions> = {},
+  poolOptions: Partial<RunnerPoolOptions> = {},
+): Promise<Served> {
+  const pool = openPool(poolOptions);
   const [socketPath] = await pool.start(target, 1);
   const runner = await connectRunner(socketPath!, {
     model: target.model,
@@ -59,6 +63,19 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Processor time of a process so far, in hundredths of a second. */
+function processorTime(pid: number): number {
+  const afterName = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1] ?? '';
+  const [user, system] = afterName.split(' ').slice(11, 13);
+  return Number(user) + Number(system);
+}
+
+/** Resolves when a process that was idle has taken up its run: it has used more time than reading it takes. */
+async function computing(pid: number): Promise<void> {
+  const before = processorTime(pid);
+  await until(() => processorTime(pid) >= before + 5);
 }
 
 async function until(claim: () => boolean): Promise<void> {
@@ -164,9 +181,12 @@ test('three crashes within a minute quarantine the version and leave no process'
 });
 
 test('a native run that never ends is given up, killed and replaced', async () => {
-  const { pool, runner } = await serve(fixtureTarget('hang', { hangTimeoutMs: 400 }));
+  // A process younger than the hang timeout cannot be the one that hung, so that much time passes for the pool.
+  let aheadMs = 0;
+  const clock = (): number => performance.now() + aheadMs;
+  const { pool, runner } = await serve(fixtureTarget('hang', { hangTimeoutMs: 400 }), {}, { clock });
   await until(() => pool.processes()[0]?.state === 'ready');
-  await new Promise(resolve => setTimeout(resolve, 400));
+  aheadMs = 400;
   await expect(runner.run(row('x', 1e15))).rejects.toMatchObject({ code: 'runner_lost' });
   const { outputs } = await runner.run(row('x', 5));
   expect(outputs[0]?.data).toEqual(Float32Array.of(5));
@@ -188,8 +208,7 @@ test('a stopped process (SIGSTOP) is found by its silence and replaced without t
 test('stop lets the run under way finish', async () => {
   const { pool, runner } = await serve(fixtureTarget('slow'));
   const run = runner.run(row('x', 7));
-  await until(() => runner.isBusy);
-  await new Promise(resolve => setTimeout(resolve, 50));
+  await computing(pool.processes()[0]!.pid);
   const stopped = pool.stop('slow', 1);
   expect((await run).outputs[0]?.data).toEqual(Float32Array.of(7));
   await stopped;
@@ -240,8 +259,7 @@ test('kill -9 of the parent leaves no runner, after the run under way was answer
   const parent = await startParent('slow', 5000);
   const runner = await connectRunner(parent.socketPath, { model: 'slow', hangTimeoutMs: 5000 });
   const run = runner.run(row('x', 9));
-  await until(() => runner.isBusy);
-  await new Promise(resolve => setTimeout(resolve, 50));
+  await computing(parent.runnerPid);
   process.kill(parent.pid, 'SIGKILL');
   expect((await run).outputs[0]?.data).toEqual(Float32Array.of(9));
   await until(() => !isAlive(parent.runnerPid));
@@ -254,8 +272,7 @@ test('kill -9 of the parent ends even a runner that is stuck in native code', as
   const parent = await startParent('hang', 500);
   const runner = await connectRunner(parent.socketPath, { model: 'hang', hangTimeoutMs: 60_000 });
   const lost = expect(runner.run(row('x', 1e15))).rejects.toMatchObject({ code: 'runner_lost' });
-  await until(() => runner.isBusy);
-  await new Promise(resolve => setTimeout(resolve, 50));
+  await computing(parent.runnerPid);
   process.kill(parent.pid, 'SIGKILL');
   await lost;
   await until(() => !isAlive(parent.runnerPid));

@@ -1,5 +1,4 @@
 import { connect } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { fault } from '@holdfast/api';
 import { expect, test, vi } from 'vitest';
@@ -215,10 +214,12 @@ test('100 flips under load fail no request, and a dropped version has none in fl
   let isOver = false;
   const statuses = new Map<number, number>();
   const served = new Set<unknown>();
+  let answered = 0;
   const clients = Array.from({ length: 8 }, async () => {
     while (!isOver) {
       const reply = await infer(fake);
       statuses.set(reply.status, (statuses.get(reply.status) ?? 0) + 1);
+      answered++;
       served.add(reply.headers['x-holdfast-version']);
     }
   });
@@ -226,7 +227,8 @@ test('100 flips under load fail no request, and a dropped version has none in fl
     const version = fake.version(addition, addModel, { version: 1 + (flip % 2) });
     await fake.serve('add', version);
     expect(fake.gateway.report().map(({ version: number }) => number)).toEqual([version.version]);
-    await sleep(1);
+    const before = answered;
+    await until(() => answered > before);
   }
   isOver = true;
   await Promise.all(clients);
@@ -334,12 +336,13 @@ test('while draining a request on an open connection is refused with draining', 
   const inFlight = infer(fake);
   await until(() => runner.batches.length === 1);
   const socket = connect(fake.gateway.port, '127.0.0.1');
-  // A request whose body is on its way keeps the connection out of the idle ones.
-  socket.write(`POST /v2/models/add/infer HTTP/1.1\r\nHost: h\r\nContent-Length: ${body.length}\r\n`);
-  await new Promise(resolve => socket.once('connect', resolve));
-  await sleep(20);
+  // A request that is on its way keeps the connection out of the idle ones. It comes in one packet with one before it,
+  // whose answer says that both have arrived.
+  const before = 'GET /v2/health/live HTTP/1.1\r\nHost: h\r\n\r\n';
+  socket.write(`${before}POST /v2/models/add/infer HTTP/1.1\r\nHost: h\r\nContent-Length: ${body.length}\r\n`);
+  const live = await new Promise<Buffer>(resolve => socket.once('data', resolve));
+  expect(live.toString()).toMatch(/^HTTP\/1.1 200 /);
   const drained = fake.gateway.drain();
-  await sleep(5);
   const heard: Buffer[] = [];
   socket.on('data', chunk => heard.push(chunk));
   socket.write(`\r\n${body}`);
