@@ -71,7 +71,7 @@ export class OneWriterPostgresDialect extends PostgresDialect {
 export interface PostgresPoolOptions {
   /** @default 4 */
   readonly connections?: number;
-  /** Told when an idle connection breaks; the pool replaces it. */
+  /** Told when a connection breaks, idle or in use; the pool replaces it. */
   readonly onBroken: (error: Error) => void;
 }
 
@@ -87,6 +87,9 @@ export function openPostgresPool(url: string, { connections = 4, onBroken }: Pos
     application_name: 'holdfast',
     types: { getTypeParser: (id, format) => (id === int8 ? numberOf : types.getTypeParser(id, format)) },
   });
-  pool.on('error', onBroken);
+  // The pool listens to idle connections only; one that breaks between two queries of a transaction would end the process.
+  pool.on('connect', client => client.on('error', onBroken));
+  // An idle one has just been told of.
+  pool.on('error', () => {});
   return pool;
 }

@@ -76,4 +76,21 @@ describe.skipIf(!hasPostgres)('Postgres (skipped where it is not installed)', ()
     expect(await db.selectFrom('counter').select('id').execute()).toEqual([{ id: 7 }]);
     await db.destroy();
   });
+
+  test('a connection that breaks between two queries of a transaction fails the transaction, and not the process', async () => {
+    const path = await server.createDatabase('between');
+    const broken = Promise.withResolvers<Error>();
+    const onBroken = (error: Error): void => broken.resolve(error);
+    const db = await openDatabase<Schema>({ path, migrations: [counter], durability: 'full', onBroken });
+    const written = db.transaction().execute(async transaction => {
+      await transaction.insertInto('counter').values({ id: 1, value: 1, ratio: 1 }).execute();
+      await server.kill();
+      await broken.promise;
+      await transaction.insertInto('counter').values({ id: 2, value: 2, ratio: 2 }).execute();
+    });
+    await expect(written).rejects.toThrow();
+    await server.resume();
+    expect(await db.selectFrom('counter').selectAll().execute()).toEqual([]);
+    await db.destroy();
+  });
 });
