@@ -48,6 +48,8 @@ export interface StoredRollout {
 
 export interface StoredEvidence {
   readonly evidence: StepEvidence;
+  /** Time of the step until then, without pauses and without the time in which nobody judged. */
+  readonly elapsedMs: number;
   /** When it was last stored. */
   readonly atMs: number;
 }
@@ -220,11 +222,11 @@ export class RolloutStore {
       .where('stage', '=', stage)
       .executeTakeFirst();
     // Written by this class, from the same type.
-    return row && { evidence: JSON.parse(row.evidence_json), atMs: Number(row.at_ms) };
+    return row && { ...JSON.parse(row.evidence_json), atMs: Number(row.at_ms) };
   }
 
-  async saveEvidence({ model, id }: RolloutOrder, stage: number, evidence: StepEvidence, atMs: number): Promise<void> {
-    const evidence_json = JSON.stringify(evidence);
+  async saveEvidence({ model, id }: RolloutOrder, stage: number, { atMs, ...known }: StoredEvidence): Promise<void> {
+    const evidence_json = JSON.stringify(known);
     await this.#db
       .insertInto('rollout_evidence')
       .values({ model, rollout: id, stage, evidence_json, at_ms: atMs })

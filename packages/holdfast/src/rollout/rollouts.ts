@@ -22,7 +22,6 @@ import type { LabelEvidence } from './judge/evidence.ts';
 import { hardGuard } from './judge/judge-step.ts';
 import {
   answeredShare,
-  elapsedOf,
   firstState,
   isFinal,
   nextState,
@@ -83,7 +82,8 @@ export class Rollouts {
     for (const { order, state } of await rollouts.#store.open()) {
       const stored = await rollouts.#store.evidence(order, state.stage);
       // The time in which nobody was there to judge is no time of the step.
-      const elapsedMs = elapsedOf(state, stored?.atMs ?? state.resumedMs);
+      const hasRunSince = stored !== undefined && state.phase !== 'paused' && stored.atMs >= state.resumedMs;
+      const elapsedMs = hasRunSince ? stored.elapsedMs : state.elapsedMs;
       const resumed = { ...state, elapsedMs, resumedMs: options.clock() };
       rollouts.#running.set(order.model, new RunningRollout(order, resumed, stored?.evidence));
     }
@@ -198,23 +198,25 @@ export class Rollouts {
     this.#announce(model);
   }
 
-  /** Loads the new version outside the turn, so that the rollout can be aborted meanwhile. */
+  /** Loads the new version outside the turn, so that the rollout can be aborted meanwhile; settles when it is loaded. */
   async #load(model: ModelName): Promise<void> {
     const running = this.#running.get(model);
-    if (running === undefined || running.state.phase !== 'pending' || running.isLoading) return;
-    running.isLoading = true;
-    const { challenger } = running.order;
-    try {
-      await this.#routes.announce(model);
-      const { state, reason } = this.#routes.stateOf(model, challenger);
-      const input: RolloutInput =
-        state === 'ready' ? { kind: 'loaded' } : { kind: 'load-failed', why: reason ?? `it is ${state}` };
-      await this.#turns.take(model, async () => {
-        if (this.#running.get(model) === running) await this.#move(running, input, self);
-      });
-    } finally {
-      running.isLoading = false;
-    }
+    if (running === undefined || running.state.phase !== 'pending') return;
+    running.loading ??= this.#loadVersion(running).finally(() => {
+      running.loading = undefined;
+    });
+    await running.loading;
+  }
+
+  async #loadVersion(running: RunningRollout): Promise<void> {
+    const { model, challenger } = running.order;
+    await this.#routes.announce(model);
+    const { state, reason } = this.#routes.stateOf(model, challenger);
+    const input: RolloutInput =
+      state === 'ready' ? { kind: 'loaded' } : { kind: 'load-failed', why: reason ?? `it is ${state}` };
+    await this.#turns.take(model, async () => {
+      if (this.#running.get(model) === running) await this.#move(running, input, self);
+    });
   }
 
   /** @throws Fault `no_rollout`, `rollout_refused` */
@@ -312,7 +314,7 @@ export class Rollouts {
         return;
       }
       const hasNews = running.digest(clock());
-      if (hasNews) await this.#store.saveEvidence(running.order, running.state.stage, running.evidence, clock());
+      if (hasNews) await this.#store.saveEvidence(running.order, running.state.stage, running.known(clock()));
       await this.#judge(running);
     });
   }
@@ -385,7 +387,7 @@ export class Rollouts {
     const { order, decision } = running;
     const { registry, clock } = this.#options;
     const transition = nextState(running.state, { kind: 'promoted' }, order.steps, clock());
-    if (transition === undefined) return;
+    if (transition === undefined || (await this.#hasEnded(running))) return;
     const { state } = transition;
     const target = (await registry.aliases(order.model)).find(one => one.alias === champion);
     if (target?.version !== order.champion) {
@@ -407,15 +409,33 @@ export class Rollouts {
           ),
       });
     } catch (error) {
+      // What comes after the commit, such as telling the gateways, may have failed.
+      if (await this.#hasEnded(running)) {
+        this.#options.log.warn({ model: order.model, rollout: order.id, error }, 'rollout.promoted_with_failure');
+        return;
+      }
       if (!isFault(error)) throw error;
       await this.#move(running, { kind: 'promotion-failed', why: error.message }, self);
       return;
     }
+    await this.#ended(running, state);
+  }
+
+  /** Whether the promotion is stored already; then it takes effect here too. */
+  async #hasEnded(running: RunningRollout): Promise<boolean> {
+    const { state } = await this.#store.read(running.order.model, running.order.id);
+    if (!isFinal(state)) return false;
+    await this.#ended(running, state);
+    return true;
+  }
+
+  async #ended(running: RunningRollout, state: RolloutState): Promise<void> {
+    const { model, id, challenger } = running.order;
     running.become(state);
-    this.#running.delete(order.model);
-    this.#options.log.info({ model: order.model, rollout: order.id, version: order.challenger }, 'rollout.promoted');
-    await this.#routes.reroute(order.model);
-    this.#announce(order.model);
+    this.#running.delete(model);
+    this.#options.log.info({ model, rollout: id, version: challenger }, 'rollout.promoted');
+    await this.#routes.reroute(model);
+    this.#announce(model);
   }
 
   /** All rollouts of a model, newest first. */

@@ -13,7 +13,7 @@ import {
 } from './judge/evidence.ts';
 import { judgeStep, type Recent } from './judge/judge-step.ts';
 import { elapsedOf, type RolloutState } from './rollout-state.ts';
-import type { RolloutOrder } from './rollout-store.ts';
+import type { RolloutOrder, StoredEvidence } from './rollout-store.ts';
 
 const recentMs = 60_000;
 /** What waits for the other version's requests is counted at the latest when it is this much. */
@@ -39,8 +39,8 @@ export class RunningRollout {
   #waiting: ArmReport[] = [];
   #recent: RecentBlock[] = [];
   decision: RolloutDecision | undefined;
-  /** Whether its version is being loaded. */
-  isLoading = false;
+  /** Its version while it is being loaded. */
+  loading: Promise<void> | undefined;
 
   constructor(order: RolloutOrder, state: RolloutState, evidence: StepEvidence | undefined) {
     this.order = order;
@@ -56,6 +56,11 @@ export class RunningRollout {
 
   get evidence(): StepEvidence {
     return this.#evidence;
+  }
+
+  /** What a restart goes on with. */
+  known(nowMs: number): StoredEvidence {
+    return { evidence: this.#evidence, elapsedMs: elapsedOf(this.#state, nowMs), atMs: nowMs };
   }
 
   /** A new stage starts from nothing. */
