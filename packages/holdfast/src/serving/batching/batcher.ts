@@ -5,7 +5,7 @@ import type { ServingClock } from '../clock.ts';
 import type { Refusal } from '../refusal.ts';
 import type { SequenceStep } from '../sequences/sequence-book.ts';
 import { BatchLimit } from './batch-limit.ts';
-import { Deadlines, type Expiring } from './deadlines.ts';
+import { Deadlines, type Expiring, longestTimerMs } from './deadlines.ts';
 import { type QueueTerms, queueTermsOf } from './queue-terms.ts';
 import { haveRows, joinRows, padRows, sliceRows } from './rows.ts';
 import { type Lane, type Waiting, WaitingLine } from './waiting-line.ts';
@@ -354,7 +354,7 @@ export class Batcher {
     }
     if (firstMs === Number.POSITIVE_INFINITY) return undefined;
     clearTimeout(this.#delayTimer);
-    this.#delayTimer = setTimeout(() => this.wake(), Math.ceil(firstMs));
+    this.#delayTimer = setTimeout(() => this.wake(), Math.min(longestTimerMs, Math.ceil(firstMs)));
     this.#delayTimer.unref();
     return undefined;
   }

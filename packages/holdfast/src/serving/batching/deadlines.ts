@@ -6,6 +6,9 @@ export interface Expiring {
   expire(): void;
 }
 
+/** A timer of Node fires at once when it is set to more. */
+export const longestTimerMs = 2_147_483_647;
+
 /** Expires what outlives its deadline, with one timer however many wait. */
 export class Deadlines<T extends Expiring> {
   readonly #clock: Pick<ServingClock, 'monotonicMs'>;
@@ -30,7 +33,8 @@ export class Deadlines<T extends Expiring> {
   #arm(deadlineMs: number): void {
     clearTimeout(this.#timer);
     this.#wakesAtMs = deadlineMs;
-    this.#timer = setTimeout(() => this.#sweep(), Math.max(0, Math.ceil(deadlineMs - this.#clock.monotonicMs())));
+    const waitMs = Math.min(longestTimerMs, Math.max(0, Math.ceil(deadlineMs - this.#clock.monotonicMs())));
+    this.#timer = setTimeout(() => this.#sweep(), waitMs);
     this.#timer.unref();
   }
 
