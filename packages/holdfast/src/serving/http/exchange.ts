@@ -76,6 +76,11 @@ export class Exchange {
   /** Calls back when the client goes away before it has its answer. */
   onGone(gone: () => void): void {
     const response = this.#response;
+    // It may have gone while its body was decompressed, or read in another thread.
+    if (response.destroyed && !response.writableFinished) {
+      gone();
+      return;
+    }
     response.once('close', () => {
       if (!response.writableFinished) gone();
     });
