@@ -36,6 +36,8 @@ export class ServedVersion {
   readonly #links: RunnerLinks;
   readonly #metrics: ServingMetrics;
   #routed: RoutedVersion;
+  /** Sockets of a table that is about to come into force. */
+  #coming: readonly string[] = [];
   #isDropped = false;
   #inFlight = 0;
   #idle: PromiseWithResolvers<void> | undefined;
@@ -148,6 +150,7 @@ export class ServedVersion {
 
   /** Opens what the next table asks for; the version answers as before meanwhile. */
   async prepare(next: RoutedVersion): Promise<void> {
+    this.#coming = next.sockets;
     await this.#links.open(next.sockets);
   }
 
@@ -155,6 +158,7 @@ export class ServedVersion {
   take(next: RoutedVersion): void {
     const { cache: before } = this.#routed;
     this.#routed = next;
+    this.#coming = [];
     if (next.cache?.bytes !== before?.bytes || next.cache?.maximumAgeMs !== before?.maximumAgeMs) {
       this.#cache = next.cache && new ResponseCache(next.cache, this.#clock);
     }
@@ -172,8 +176,8 @@ export class ServedVersion {
       return;
     }
     if (next.sockets.length === 0) await this.whenIdle();
-    // Of the newest table: another one may have come meanwhile.
-    await this.#links.keepOnly(this.#routed.sockets);
+    // Of the newest table: another one may have come meanwhile, or be on its way.
+    await this.#links.keepOnly([...this.#routed.sockets, ...this.#coming]);
   }
 
   /** After the last request left: gives back links and numbers. */
