@@ -149,7 +149,8 @@ export class PredictionPath {
     served.numbers.succeeded(rows, latencyUs, remembered === undefined ? run : 'remembered');
     if (cacheKey !== undefined && run !== undefined) served.numbers.cacheMissed(latencyUs);
     if (rows === 0) return;
-    arm?.answered(outputs, rows, latencyUs);
+    // What is remembered says how long the cache takes, and a new version's cache is empty.
+    arm?.answered(outputs, rows, remembered === undefined ? latencyUs : undefined);
     const { receivedMs } = call;
     const answered = { signature: served.signature, id: predictionId, receivedMs, eventMs, key, inputs, outputs };
     sink.answered({

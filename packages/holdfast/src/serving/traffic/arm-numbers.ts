@@ -88,7 +88,8 @@ export class ArmNumbers {
     this.#cells = metrics.cells(name);
   }
 
-  answered(outputs: readonly Tensor[], rows: number, latencyUs: number): void {
+  /** @param latencyUs undefined when the model did not run for it, so that versions are compared by their models */
+  answered(outputs: readonly Tensor[], rows: number, latencyUs: number | undefined): void {
     this.#count(latencyUs);
     this.#rows += rows;
     const looked = Math.min(rows, rowsPerRequest);
@@ -104,10 +105,11 @@ export class ArmNumbers {
     this.#outputs.set(kept, (this.#outputs.get(kept) ?? 0) + weight);
   }
 
-  #count(latencyUs: number): void {
+  #count(latencyUs: number | undefined): void {
     this.#requests++;
-    this.#latency.record(latencyUs);
     this.#cells.requests.add();
+    if (latencyUs === undefined) return;
+    this.#latency.record(latencyUs);
     this.#cells.seconds.record(latencyUs);
   }
 

@@ -286,3 +286,14 @@ test('a shadow that was dropped while the champion answered gets no copy', async
   expect((await own.call('/v2/models/m/infer', { body: body() })).status).toBe(504);
   expect(own.sink.failures.map(({ version }) => version)).toEqual([1]);
 });
+
+test('a remembered answer counts as a request, and not in the latencies that versions are compared by', async () => {
+  const cache = { bytes: 1_000_000, maximumAgeMs: 60_000 };
+  const versions = [1, 2].map(version => fake.version(signature, always(version), { version, cache }));
+  const challengers = [{ version: 2, weight: 10_000 }];
+  await fake.route({ name: 'm', aliases: { champion: 1 }, versions, deployment: { ...plain, challengers } });
+  expect([await versionFor(), await versionFor()]).toEqual([2, 2]);
+  const [arm] = fake.gateway.takeArms();
+  expect(arm).toMatchObject({ requests: 2, rows: 2 });
+  expect(arm?.latency.reduce((sum, [, count]) => sum + count, 0)).toBe(1);
+});
