@@ -48,3 +48,27 @@ test('a failure is told at its place, and what is in flight is aborted', async (
   await expect(answers.next()).rejects.toThrow('one failed');
   expect(aborted).toEqual([2]);
 });
+
+test('an answer does not wait for a source that has no further item yet', async () => {
+  let answered: (() => void) | undefined;
+  async function* conversation() {
+    yield 1;
+    await new Promise<void>(resolve => (answered = resolve));
+    yield 2;
+  }
+  const answers = inOrder(conversation(), 4, async item => item * 10);
+  expect((await answers.next()).value).toBe(10);
+  answered?.();
+  expect((await answers.next()).value).toBe(20);
+  expect((await answers.next()).done).toBe(true);
+});
+
+test('a source that fails is told of after the answers to what it gave', async () => {
+  function* source() {
+    yield 1;
+    throw new Error('the file ended');
+  }
+  const answers = inOrder(source(), 4, async item => item * 10);
+  expect((await answers.next()).value).toBe(10);
+  await expect(answers.next()).rejects.toThrow('the file ended');
+});
