@@ -160,6 +160,30 @@ test('a hedge answers for a slow first request, which is aborted', async () => {
   expect(sent.map(({ init }) => init.signal?.aborted)).toEqual([true, true]);
 });
 
+test('a request of a sequence is not hedged: its state would take the step twice', async () => {
+  const { model, sent } = clientOf([() => answer('[1,2]')], { hedgeAfterMs: 0 });
+  await model.infer(inputs, { parameters: { sequence_id: 7 } });
+  expect(sent).toHaveLength(1);
+});
+
+test.each([1e12, Number.POSITIVE_INFINITY])('a time-out of %d ms does not end a call at once', async timeoutMs => {
+  const { model, sent } = clientOf([() => new Promise(resolve => setTimeout(resolve, 20, answer('[1,2]')))]);
+  await model.infer(inputs, { timeoutMs });
+  expect(JSON.parse(String(sent[0]?.init.body)).parameters).toEqual({ timeout: 2_147_483_647_000 });
+});
+
+test('null is NaN in a float output; what is no number is no answer', async () => {
+  const { model } = clientOf([() => answer('[null,1]'), () => answer('["x",1]'), () => answer('[{},1]')]);
+  expect((await model.infer(inputs)).outputs.probability.data).toEqual(Float32Array.of(Number.NaN, 1));
+  for (const _ of [1, 2]) await expect(model.infer(inputs)).rejects.toMatchObject({ code: 'bad_answer' });
+});
+
+test('an error whose body is cut off is still told by its status', async () => {
+  const cut = new ReadableStream({ start: controller => controller.error(new TypeError('terminated')) });
+  const { model } = clientOf([() => new Response(cut, { status: 400 })]);
+  await expect(model.infer(inputs)).rejects.toMatchObject({ name: 'InferenceError', status: 400 });
+});
+
 test('without the option nothing is hedged', async () => {
   const { model, sent } = clientOf([never]);
   await expect(model.infer(inputs, { timeoutMs: 20 })).rejects.toThrow();

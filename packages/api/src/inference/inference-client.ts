@@ -9,13 +9,16 @@ export type Encoding = 'auto' | 'binary' | 'json';
 export interface InferenceClientOptions {
   /** Sent with every request, such as `authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Bound on one call with all its retries, in ms. @default 60000 */
+  /** Bound on one call with all its retries, in ms; beyond 24 days it is 24 days. @default 60000 */
   readonly timeoutMs?: number;
   /** @default auto */
   readonly encoding?: Encoding;
   /** `false` never tries again. */
   readonly retry?: RetryOptions | false;
-  /** Sends a second request when the first has no answer after so many ms, and takes the faster one. Off by default. */
+  /**
+   * Sends a second request when the first has no answer after so many ms, and takes the faster one; never for a request of
+   * a sequence, whose state would take its step twice. Off by default.
+   */
   readonly hedgeAfterMs?: number;
   /** @default the global fetch */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
@@ -70,6 +73,9 @@ export interface ListedModel {
   /** Such as `READY`; undefined where the server lists names only. */
   readonly state: string | undefined;
 }
+
+/** A timer that is set to more goes off at once. */
+const longestTimeoutMs = 2_147_483_647;
 
 function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
@@ -228,11 +234,12 @@ export class InferenceClient {
     }
   }
 
-  #limit({ signal, timeoutMs = this.#options.timeoutMs ?? 60_000 }: CallOptions): {
+  #limit({ signal, timeoutMs: askedMs = this.#options.timeoutMs ?? 60_000 }: CallOptions): {
     readonly signal: AbortSignal;
     readonly deadlineMs: number;
     readonly timeoutMs: number;
   } {
+    const timeoutMs = Math.min(askedMs, longestTimeoutMs);
     const timeout = AbortSignal.timeout(timeoutMs);
     return {
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),

@@ -103,7 +103,8 @@ function toldIn(text: string): { readonly message: string | undefined; readonly 
 
 /** The error that an answer outside 2xx tells. */
 export async function errorOfAnswer(response: Response, nowMs: number): Promise<InferenceError> {
-  const text = await response.text();
+  // The status says enough when the connection is lost within the body.
+  const text = await response.text().catch(() => '');
   const { message, serverCode } = toldIn(text);
   const { status } = response;
   return new InferenceError(codeOf(status), message ?? `The server answered ${status}: ${text.slice(0, 200)}`, {

@@ -52,7 +52,17 @@ function flat(value: unknown): readonly unknown[] {
   return elements;
 }
 
-/** Elements of a tensor from JSON, flat or nested. @throws InferenceError `bad_answer` */
+/** What {@link parseExactly} leaves of a number; undefined for what is none. */
+function numberIn(element: unknown): number | undefined {
+  if (typeof element === 'number' || typeof element === 'boolean') return Number(element);
+  if (typeof element !== 'string') return undefined;
+  return /^-?(?:\d{16,}|NaN|Infinity)$/.test(element) ? Number(element) : undefined;
+}
+
+/**
+ * Elements of a tensor from JSON, flat or nested; null, which some servers write for NaN, is NaN in a float tensor.
+ * @throws InferenceError `bad_answer`
+ */
 export function dataOfJson<D extends Datatype>(
   value: unknown,
   datatype: D,
@@ -81,7 +91,12 @@ export function dataOfJson<D extends Datatype>(
       return fail('FP16 has no JSON form');
     default: {
       const data = new typedArrayOf[known](count);
-      for (const [index, element] of elements.entries()) data[index] = Number(element);
+      const isFloat = known === 'FP32' || known === 'FP64';
+      for (const [index, element] of elements.entries()) {
+        const number = isFloat && element === null ? Number.NaN : numberIn(element);
+        if (number === undefined) fail(`element ${index} is no number`);
+        else data[index] = number;
+      }
       return checked(datatype, data, name);
     }
   }

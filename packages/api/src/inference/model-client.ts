@@ -138,7 +138,7 @@ export class ModelClient<S extends ModelSignature = ModelSignature> {
       path: `${this.#path}/infer`,
       timeoutMs,
       signal,
-      mayHedge: true,
+      mayHedge: parameters?.sequence_id === undefined,
       asksEncoding: true,
       init: (leftMs, isBinary) => {
         const message = {
