@@ -9,6 +9,7 @@ function tensor(name: string, shape: number[], datatype: Datatype = 'FP32'): Ten
 const models: Readonly<Record<string, { inputs: TensorSpec[]; outputs: TensorSpec[] }>> = {
   scale: { inputs: [tensor('x', [-1, -1])], outputs: [tensor('y', [-1, -1])] },
   score: { inputs: [tensor('features', [-1, 3])], outputs: [tensor('score', [-1, 1])] },
+  both: { inputs: [tensor('x', [-1, 3])], outputs: [tensor('y', [-1, 3]), tensor('n', [-1, 1])] },
   count: { inputs: [tensor('x', [-1, 3])], outputs: [tensor('n', [-1, 1], 'INT64')] },
 };
 
@@ -63,6 +64,15 @@ test.each([
   [
     { steps: [toMid, { model: 'scale', inputs: { x: 'b' }, outputs: { y: 'a' } }] },
     'the steps wait for each other in a circle: step 1 (scale) -> step 2 (scale) -> step 1 (scale)',
+  ],
+  [
+    {
+      steps: [
+        { ...toMid, when: { tensor: 'n', equals: 1 } },
+        { model: 'both', inputs: { x: 'c' }, outputs: { y: 'b', n: 'n' } },
+      ],
+    },
+    'the steps wait for each other in a circle: step 1 (scale) -> step 2 (both) -> step 1 (scale)',
   ],
   [{ inputs: ['q'], steps: [toMid] }, 'step 1 (scale) needs "a", which no step gives'],
   [{ inputs: ['a', 'q'], steps: [toMid] }, 'the input "q" is taken by no step'],

@@ -133,9 +133,14 @@ class Graph {
     }
   }
 
+  /** The steps that must be decided before a step runs: those that give what it takes, and those whose rows it leaves out. */
   #needs(step: number): Set<number> {
     const { when } = this.#steps[step]!;
     const needed = new Set<number>();
+    for (const uses of this.#given.values()) {
+      if (!uses.some(use => use.step === step)) continue;
+      for (const use of uses) if (use.step < step) needed.add(use.step);
+    }
     const given = (tensor: string): void => {
       for (const use of this.#given.get(tensor) ?? []) needed.add(use.step);
     };
