@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { champion, type Ensemble, fault, type ModelName, parseModelName } from '@holdfast/api';
+import { champion, type Ensemble, fault, isFault, type ModelName, parseModelName } from '@holdfast/api';
 import type { Config, WarmUpConfig } from '../config/index.ts';
 import type { BlobStore, Registry } from '../registry/index.ts';
 import { type Fleet, type Publisher, storeSource } from '../rollout/index.ts';
@@ -199,15 +199,27 @@ export class ModelRepository implements AsyncDisposable {
       if ('why' in one) this.#refuse(one);
       else await this.#take(one);
     }
-    const present = new Set([...folders.map(one => one.name), ...problems.map(one => one.model)]);
+    const present = new Set<string>([...folders.map(one => one.name), ...problems.map(one => one.model)]);
+    // What was gone again before it was taken up waits for nothing.
+    for (const name of this.#pending.keys()) if (!present.has(name)) this.#pending.delete(name);
     for (const name of this.#served.keys()) {
       if (present.has(name)) continue;
+      // Before it is forgotten, so that one that cannot be unloaded now is tried again at the next look.
+      await this.#unload(name);
       log.info({ model: name }, 'repository.model_removed');
       this.#served.delete(name);
       this.#handled.delete(name);
-      await this.#rooms?.fleet.unload(name);
     }
     return this.#pending.size > 0;
+  }
+
+  async #unload(model: ModelName): Promise<void> {
+    try {
+      await this.#rooms?.fleet.unload(model);
+    } catch (error) {
+      // Somebody removed it from the registry, too.
+      if (!isFault(error) || error.code !== 'model_not_found') throw error;
+    }
   }
 
   #hasSettled(one: ModelFolder | FolderProblem): boolean {

@@ -153,7 +153,7 @@ export class TextReader {
   end(ignored: Ignored = {}): void {
     for (const { name, line } of this.#message.fields) {
       if (this.#known.has(name)) continue;
-      const why = ignored[name];
+      const why = Object.hasOwn(ignored, name) ? ignored[name] : undefined;
       if (why === undefined) throw this.#error(line, name, 'is not known');
       this.#known.add(name);
       this.#notes.push(`line ${line}: field "${this.#path}${name}" ${why}`);

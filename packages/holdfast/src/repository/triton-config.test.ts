@@ -23,6 +23,10 @@ model_warmup [{
 optimization { graph { level: -1 } }
 `;
 
+test.each(['constructor', 'toString', '__proto__'])('the field %s is not known', name => {
+  expect(() => parseTritonConfig(`${name}: 1`)).toThrow(`field "${name}" is not known`);
+});
+
 test('all that a Triton user writes for an ONNX model is read', () => {
   const { notes, ...config } = parseTritonConfig(whole);
   expect(config).toEqual({
