@@ -275,7 +275,9 @@ export class GrpcServer {
   ): void {
     stream.on('data', (body: Buffer) => {
       try {
-        stream.write(codec.encodeAnswer(answer(codec.decodeRequest(body))));
+        // One question at a time: the answers to a peer that does not read them are not piled up.
+        stream.pause();
+        stream.write(codec.encodeAnswer(answer(codec.decodeRequest(body))), () => stream.resume());
       } catch (error) {
         stream.emit('error', statusObject(this.#options.statusOf(error)));
       }
