@@ -1,5 +1,6 @@
 import { type FaultCode, fault } from '@holdfast/api';
 import type { ServingClock } from '../clock.ts';
+import { checkOrigin } from '../http/check-origin.ts';
 import type { Exchange, Reply } from '../http/exchange.ts';
 import type { BodyReader } from '../large-body/body-reader.ts';
 import type { LabelSink } from '../prediction-sink.ts';
@@ -56,12 +57,4 @@ export class Feedback {
       isAscii: true,
     });
   }
-}
-
-/** Labels steer retraining, so a page of another site must not send them from a visitor's browser. */
-function checkOrigin({ headers }: Exchange): void {
-  const { origin, host } = headers;
-  if (origin === undefined) return;
-  const isOwn = host !== undefined && (origin === `http://${host}` || origin === `https://${host}`);
-  if (!isOwn) throw fault('forbidden_origin');
 }

@@ -1,5 +1,6 @@
 import { fault } from '@holdfast/api';
 import { z } from 'zod';
+import { checkOrigin } from '../../http/check-origin.ts';
 import type { Exchange } from '../../http/exchange.ts';
 import type { BodyReader } from '../../large-body/body-reader.ts';
 import type { PredictionPath } from '../../prediction-path.ts';
@@ -119,6 +120,7 @@ export class OipRest {
   }
 
   async #change(exchange: Exchange, kind: 'load' | 'unload', model: string): Promise<void> {
+    checkOrigin(exchange);
     const parsed = repositorySchema.safeParse(await this.#bodyOf(exchange));
     if (!parsed.success) throw badRequest("Invalid value for 'parameters': expected an object of strings and booleans");
     const parameters = new Map(Object.entries(parsed.data.parameters));
@@ -128,6 +130,7 @@ export class OipRest {
   }
 
   async #logging(exchange: Exchange): Promise<void> {
+    if (exchange.method === 'POST') checkOrigin(exchange);
     replyJson(exchange, await this.#options.control.logSettings(await this.#bodyOf(exchange)));
   }
 

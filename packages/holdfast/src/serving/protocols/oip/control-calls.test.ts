@@ -178,6 +178,17 @@ test('the repository index lists versions with their states', async () => {
   });
 });
 
+test.each(['/v2/repository/models/add/load', '/v2/repository/models/add/unload', '/v2/logging'])(
+  'a page of another site cannot POST to %s',
+  async path => {
+    const control = new FakeControl();
+    await using it = await withControl(control);
+    const headers = { origin: 'http://evil.example' };
+    const reply = await it.fake.call(path, { method: 'POST', headers, body: '{"log_info": false}' });
+    expect([reply.status, control.asked]).toEqual([403, []]);
+  },
+);
+
 test('load and unload ask control, with what a configuration and files change', async () => {
   const control = new FakeControl();
   await using it = await withControl(control);
