@@ -123,9 +123,11 @@ function hasOptions(config: Json | undefined): boolean {
   return isObject(config) && Object.keys(config).some(key => key !== 'name' && key !== 'trainable' && key !== 'dtype');
 }
 
+/** The name within Keras; functions of other packages keep theirs, which may be called like one of Keras. */
 function plainName(name: string): string {
-  const last = name.split(/[>.]/).at(-1) ?? name;
-  return last.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
+  const own = /^(?:Keras>|(?:keras|tf_keras|tensorflow|tf)(?:\.\w+)*\.)?(\w+)$/.exec(name)?.[1];
+  if (own === undefined) return name;
+  return own.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
 }
 
 /** Applies the activation that an option names. */
@@ -158,7 +160,7 @@ export function applyActivation(call: LayerCall, x: Tensor, name: string): Tenso
   return apply(call, asFloat(call.graph, x));
 }
 
-/** ReLU with all its options: max at the top, a slope below the threshold. */
+/** ReLU with all its options: max at the top, a slope up to the threshold, where Keras gives 0. */
 function reluLayer(call: LayerCall): Tensor {
   const { config, graph } = call;
   const x = asFloat(graph, call.x);
@@ -169,7 +171,7 @@ function reluLayer(call: LayerCall): Tensor {
     return max === undefined ? same(call, x, 'Relu') : like(x, { value: clipped(graph, x.value, 0, max) });
   const top = max === undefined ? x.value : graph.op('Min', [x.value, scalar(graph, max)]);
   const below = graph.op('Mul', [graph.op('Sub', [x.value, scalar(graph, threshold)]), scalar(graph, slope)]);
-  const isLow = graph.op('Less', [x.value, scalar(graph, threshold)]);
+  const isLow = graph.op('LessOrEqual', [x.value, scalar(graph, threshold)]);
   return like(x, { value: graph.op('Where', [isLow, below, top]) });
 }
 
@@ -205,7 +207,7 @@ function softmaxLayer(call: LayerCall): Tensor {
   const { config, graph } = call;
   const axes = config.has('axis') ? config.numbers('axis') : [-1];
   const mask = call.kwargs.get('mask');
-  if (mask?.kind === 'tensor') refuse(call, 'is called with a mask');
+  if (mask?.kind === 'tensor' || call.x.mask !== undefined) refuse(call, 'is called with a mask');
   const x = asFloat(graph, call.x);
   const [axis = -1] = axes;
   if (axes.length === 1) return like(x, { value: graph.op('Softmax', [x.value], { axis: BigInt(axis) }) });
@@ -233,5 +235,5 @@ export const activationLayers: LayerTypes = {
   PReLU: { family, mask: 'pass', emit: preluLayer },
   ELU: { family, mask: 'pass', emit: eluLayer },
   ThresholdedReLU: { family, mask: 'pass', emit: thresholdedReluLayer },
-  Softmax: { family, mask: 'pass', kwargs: ['mask'], emit: softmaxLayer },
+  Softmax: { family, mask: 'pass', kwargs: ['mask'], positional: ['mask'], emit: softmaxLayer },
 };

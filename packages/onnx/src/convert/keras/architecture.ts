@@ -51,6 +51,11 @@ const maxDepth = 24;
 /** Layers of one model file. */
 const maxLayers = 20_000;
 
+/** Whether a class is Keras' own: classes of the user's packages may share its name. Older files name no module. */
+export function isFromKeras(module: Json | undefined): boolean {
+  return typeof module !== 'string' || module === '' || /^(keras|tensorflow|tf_keras|builtins)\b/.test(module);
+}
+
 /** Reads a serialised model. @throws OnnxError `unsupported_source`, `source_malformed` */
 export function readArchitecture(document: Json): ModelSpec {
   if (!isObject(document) || typeof document.class_name !== 'string') throw malformed('names no model class');

@@ -229,6 +229,17 @@ export const attentionLayers: LayerTypes = {
   MultiHeadAttention: {
     family,
     mask: 'use',
+    positional: [
+      'value',
+      'key',
+      'query_mask',
+      'value_mask',
+      'key_mask',
+      'attention_mask',
+      'return_attention_scores',
+      'training',
+      'use_causal_mask',
+    ],
     kwargs: [
       'query',
       'value',
@@ -246,12 +257,14 @@ export const attentionLayers: LayerTypes = {
     family,
     mask: 'use',
     kwargs: ['mask', 'return_attention_scores', 'use_causal_mask'],
+    positional: ['mask', 'training', 'return_attention_scores', 'use_causal_mask'],
     emit: attention(dotScore),
   },
   AdditiveAttention: {
     family,
     mask: 'use',
     kwargs: ['mask', 'return_attention_scores', 'use_causal_mask'],
+    positional: ['mask', 'training', 'return_attention_scores', 'use_causal_mask'],
     emit: attention(additiveScore),
   },
 };

@@ -271,19 +271,29 @@ function emitLayer(
   spec: LayerSpec,
   path: string,
   weights: LayerWeights,
-  args: readonly CallValue[],
-  kwargs: ReadonlyMap<string, CallValue>,
+  allArgs: readonly CallValue[],
+  given: ReadonlyMap<string, CallValue>,
 ): Tensor[] {
-  const inputs = tensorsIn(args);
+  const title = layerTitle(spec);
   if (spec.model !== undefined) {
-    refuseKwargs(spec, path, kwargs, ['training', 'mask']);
-    return emitModel(to, spec.model, path, weights, inputs);
+    const named = withNames(spec, path, allArgs, given, ['training', 'mask']);
+    refuseKwargs(spec, path, named, ['training', 'mask']);
+    return emitModel(
+      to,
+      spec.model,
+      path,
+      weights,
+      withMasks(title, tensorsIn(allArgs.slice(0, 1)), named.get('mask')),
+    );
   }
   const type = layerType(spec);
-  const title = layerTitle(spec);
   if (type === undefined)
     throw new OnnxError('unsupported_source', `${title} cannot be converted.`, { node: path, op: spec.className });
   refuseDtype(to, spec, path);
+  const isCall = operationName(spec) !== undefined;
+  const args = isCall ? allArgs : allArgs.slice(0, 1);
+  const kwargs = isCall ? given : withNames(spec, path, allArgs, given, type.positional ?? []);
+  const inputs = tensorsIn(args);
   refuseKwargs(spec, path, kwargs, type.kwargs ?? []);
   const x = inputs[0] ?? [...kwargs.values()].flatMap(value => tensorsIn([value]))[0];
   if (x === undefined) throw new OnnxError('source_malformed', `${title} is called without an input.`, { node: path });
@@ -309,6 +319,51 @@ function isTensor(value: Tensor | readonly Tensor[]): value is Tensor {
   return 'value' in value;
 }
 
+function isNothing(value: CallValue): boolean {
+  return value.kind === 'value' && (value.value === null || value.value === false);
+}
+
+/** The arguments of a call behind its input by their names, also those given by place. */
+function withNames(
+  spec: LayerSpec,
+  path: string,
+  args: readonly CallValue[],
+  kwargs: ReadonlyMap<string, CallValue>,
+  names: readonly string[],
+): ReadonlyMap<string, CallValue> {
+  const all = new Map(kwargs);
+  args.slice(1).forEach((value, i) => {
+    const name = names[i];
+    if (isNothing(value)) return;
+    if (name === undefined) {
+      const title = layerTitle(spec);
+      throw new OnnxError(
+        'unsupported_source',
+        `${title} is called with ${args.length} arguments, which it does not take.`,
+        {
+          node: path,
+          op: spec.className,
+          unsupported: [`${title}: argument ${i + 2}`],
+        },
+      );
+    }
+    all.set(name, value);
+  });
+  return all;
+}
+
+/** The inputs of a model with the masks that its call gives for them, one each. */
+function withMasks(title: string, inputs: readonly Tensor[], mask: CallValue | undefined): readonly Tensor[] {
+  const masks = mask === undefined ? [] : tensorsIn([mask]);
+  if (masks.length === 0) return inputs;
+  if (masks.length !== inputs.length)
+    throw new OnnxError(
+      'unsupported_source',
+      `${title} is called with ${masks.length} masks for ${inputs.length} inputs.`,
+    );
+  return inputs.map((input, i) => ({ ...input, mask: masks[i]?.value }));
+}
+
 function refuseKwargs(
   spec: LayerSpec,
   path: string,
@@ -316,8 +371,7 @@ function refuseKwargs(
   known: readonly string[],
 ): void {
   for (const [key, value] of kwargs) {
-    const isNothing = value.kind === 'value' && (value.value === null || value.value === false);
-    if (isNothing || (known.includes(key) && key !== 'training')) continue;
+    if (isNothing(value) || (known.includes(key) && key !== 'training')) continue;
     throw new OnnxError(
       'unsupported_source',
       `${layerTitle(spec)} is called with the argument "${key}", which is not supported.`,

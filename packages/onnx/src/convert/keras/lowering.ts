@@ -76,6 +76,8 @@ export interface LayerType {
   readonly mask?: 'pass' | 'drop' | 'use';
   /** Whether calls may have arguments besides the input. */
   readonly kwargs?: readonly string[];
+  /** Names of the arguments behind the input, in the order in which a call may give them without a name. */
+  readonly positional?: readonly string[];
   readonly emit: (call: LayerCall) => Tensor | readonly Tensor[];
 }
 
@@ -134,6 +136,20 @@ export function same(call: LayerCall, tensor: Tensor, opType: string, ...others:
 
 export function asFloat(graph: GraphBuilder, tensor: Tensor): Tensor {
   return tensor.type === 'float' ? tensor : { ...tensor, value: graph.cast(tensor.value, 'float'), type: 'float' };
+}
+
+/** Integer types from narrow to wide. */
+const integerTypes: readonly BuildType[] = ['bool', 'uint8', 'int8', 'int32', 'int64'];
+
+/** Tensors in one type: whole numbers stay whole in the widest of theirs, and join floats as floats. */
+export function ofOneType(graph: GraphBuilder, tensors: readonly Tensor[]): readonly Tensor[] {
+  const types = new Set(tensors.map(tensor => tensor.type));
+  if (types.size < 2) return tensors;
+  const widths = [...types].map(type => integerTypes.indexOf(type));
+  if (widths.includes(-1)) return tensors.map(tensor => asFloat(graph, tensor));
+  const isBytes = types.has('uint8') && types.has('int8');
+  const widest = integerTypes[Math.max(...widths, isBytes ? integerTypes.indexOf('int32') : 0)] ?? 'int64';
+  return tensors.map(tensor => castTo(graph, tensor, widest));
 }
 
 export function castTo(graph: GraphBuilder, tensor: Tensor, type: BuildType): Tensor {

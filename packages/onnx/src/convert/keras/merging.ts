@@ -4,6 +4,7 @@ import {
   type LayerCall,
   type LayerTypes,
   normalAxis,
+  ofOneType,
   rankOf,
   refuse,
   type Shape,
@@ -18,9 +19,7 @@ function aligned(call: LayerCall): Tensor[] {
   const { graph } = call;
   if (call.inputs.length < 2) refuse(call, `merges ${call.inputs.length} input`);
   const rank = Math.max(...call.inputs.map(rankOf));
-  const isMixed = call.inputs.some(input => input.type !== call.inputs[0]?.type);
-  return call.inputs.map(input => {
-    const x = isMixed ? asFloat(graph, input) : input;
+  return ofOneType(graph, call.inputs).map(x => {
     const missing = rank - rankOf(x);
     if (missing === 0) return x;
     const axes = Array.from({ length: missing }, (_, i) => i + 1);
@@ -44,11 +43,14 @@ export function broadcastShape(call: LayerCall, shapes: readonly Shape[]): Shape
   });
 }
 
-/** A step counts when it counts in every input that says so. */
+/**
+ * A step counts when it counts in every input that says so. Keras 3 drops all masks as soon as one input has none, and
+ * writes the mask it means into the calls that use one.
+ */
 function jointMask(call: LayerCall, inputs: readonly Tensor[]): string | undefined {
   const masks = [...new Set(inputs.flatMap(input => (input.mask === undefined ? [] : [input.mask])))];
-  // Keras drops all masks as soon as one input has none.
-  if (masks.length === 0 || inputs.some(input => input.mask === undefined)) return undefined;
+  if (masks.length === 0) return undefined;
+  if (call.to.flavour === 'keras3' && inputs.some(input => input.mask === undefined)) return undefined;
   return masks.reduce((all, mask) => call.graph.op('And', [all, mask]));
 }
 
@@ -73,8 +75,7 @@ function average(call: LayerCall): Tensor {
 
 function concatenate(call: LayerCall): Tensor {
   const { graph } = call;
-  const isMixed = call.inputs.some(input => input.type !== call.inputs[0]?.type);
-  const inputs = isMixed ? call.inputs.map(input => asFloat(graph, input)) : call.inputs;
+  const inputs = ofOneType(graph, call.inputs);
   const [first] = inputs;
   if (first === undefined) return refuse(call, 'has no inputs');
   const axis = normalAxis(call, call.config.number('axis', -1), rankOf(first));
@@ -112,8 +113,9 @@ function dot(call: LayerCall): Tensor {
   const axisB = normalAxis(call, b, rankOf(right));
   if (axisA === 0 || axisB === 0) refuse(call, 'multiplies along the batch');
   const isUnit = config.flag('normalize', false);
-  const x = isUnit ? unitLength(call, left, [axisA]) : left.value;
-  const y = isUnit ? unitLength(call, right, [axisB]) : right.value;
+  const least = call.to.flavour === 'keras3' ? 1e-14 : 1e-12;
+  const x = isUnit ? unitLength(call, left, [axisA], least) : left.value;
+  const y = isUnit ? unitLength(call, right, [axisB], least) : right.value;
   const letters = 'bcdefghijklmnopqrstuvwxyz';
   const own = [...letters.slice(1, rankOf(left))];
   const theirs = [...letters.slice(rankOf(left), rankOf(left) + rankOf(right) - 1)];

@@ -137,14 +137,14 @@ function groupNormalization(call: LayerCall): Tensor {
 function unitNormalization(call: LayerCall): Tensor {
   const { graph } = call;
   const x = asFloat(graph, call.x);
-  return like(x, { value: unitLength(call, x, axesOf(call, rankOf(x))) });
+  return like(x, { value: unitLength(call, x, axesOf(call, rankOf(x)), call.to.flavour === 'keras3' ? 1e-24 : 1e-12) });
 }
 
-/** x / sqrt(max(sum of squares, 1e-12)). */
-export function unitLength(call: LayerCall, x: Tensor, axes: readonly number[]): string {
+/** x / sqrt(max(sum of squares, least)); Keras 2 holds the sum at 1e-12, Keras 3 its root. */
+export function unitLength(call: LayerCall, x: Tensor, axes: readonly number[], least: number): string {
   const { graph } = call;
   const square = graph.op('ReduceSum', [graph.op('Mul', [x.value, x.value]), graph.ints(...axes)]);
-  const length = graph.op('Sqrt', [graph.op('Max', [square, scalar(graph, 1e-12)])]);
+  const length = graph.op('Sqrt', [graph.op('Max', [square, scalar(graph, least)])]);
   return graph.op('Div', [x.value, length]);
 }
 
@@ -185,7 +185,13 @@ function flatNumbers(value: unknown): number[] {
 const family = 'normalisation';
 
 export const normalizationLayers: LayerTypes = {
-  BatchNormalization: { family, mask: 'pass', kwargs: ['mask'], emit: batchNormalization },
+  BatchNormalization: {
+    family,
+    mask: 'pass',
+    kwargs: ['mask'],
+    positional: ['training', 'mask'],
+    emit: batchNormalization,
+  },
   LayerNormalization: { family, mask: 'pass', emit: layerNormalization },
   RMSNormalization: { family, emit: rmsNormalization },
   GroupNormalization: { family, mask: 'pass', emit: groupNormalization },

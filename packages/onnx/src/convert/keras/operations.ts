@@ -10,6 +10,7 @@ import {
   type LayerType,
   like,
   normalAxis,
+  ofOneType,
   rankOf,
   refuse,
   type Shape,
@@ -73,7 +74,7 @@ function shapeOf(value: Json): number[] {
   return isList(value) ? [value.length, ...(value[0] === undefined ? [] : shapeOf(value[0]))] : [];
 }
 
-/** Two operands of one type: whole numbers join floats as floats. */
+/** Two operands of one type. */
 function pair(call: LayerCall, given: Given): [Tensor, Tensor] {
   const first = given(0);
   const second = given(1);
@@ -81,7 +82,8 @@ function pair(call: LayerCall, given: Given): [Tensor, Tensor] {
   const type = known?.kind === 'tensor' ? known.tensor.type : 'float';
   const a = operand(call, first, type);
   const b = operand(call, second, type);
-  return a.type === b.type ? [a, b] : [asFloat(call.graph, a), asFloat(call.graph, b)];
+  const [left = a, right = b] = ofOneType(call.graph, [a, b]);
+  return [left, right];
 }
 
 const xy = [
@@ -101,11 +103,13 @@ function binary(opType: string, isFloat = false, result?: BuildType): Operation 
   };
 }
 
-function unary(opType: string): Operation {
+/** @param keepsWhole whether whole numbers give whole numbers, which float32 would round beyond 2^24 */
+function unary(opType: string, keepsWhole = false): Operation {
   return {
     params: [['x', 'input', 'features']],
     emit: (call, given) => {
-      const x = asFloat(call.graph, operand(call, given(0), 'float'));
+      const own = operand(call, given(0), 'float');
+      const x = keepsWhole && /^int(8|32|64)$/.test(own.type) ? own : asFloat(call.graph, own);
       return like(x, { value: call.graph.op(opType, [x.value]), mask: undefined });
     },
   };
@@ -158,6 +162,18 @@ const notEqual: Operation = {
   },
 };
 
+function logical(opType: 'And' | 'Or'): Operation {
+  return {
+    params: xy,
+    emit: (call, given) => {
+      const [a, b] = [0, 1].map(i => castTo(call.graph, operand(call, given(i), 'bool'), 'bool'));
+      if (a === undefined || b === undefined) return refuse(call, 'needs two operands');
+      const value = call.graph.op(opType, [a.value, b.value]);
+      return { value, shape: broadcastShape(call, [a.shape, b.shape]), type: 'bool' };
+    },
+  };
+}
+
 const logicalNot: Operation = {
   params: [['x']],
   emit: (call, given) => {
@@ -205,11 +221,13 @@ const clip: Operation = {
     ['clip_value_max', 'x_max'],
   ],
   emit: (call, given) => {
-    const x = operand(call, given(0), 'float');
-    const bounds = [1, 2].map(i => {
-      const bound = plain(given, i);
-      return typeof bound === 'number' ? call.graph.constant(x.type, [], [bound]) : refuse(call, 'clips to no number');
+    const limits = [1, 2].map(i => {
+      const limit = plain(given, i);
+      return typeof limit === 'number' ? limit : refuse(call, 'clips to no number');
     });
+    const own = operand(call, given(0), 'float');
+    const x = limits.every(Number.isInteger) ? own : asFloat(call.graph, own);
+    const bounds = limits.map(limit => call.graph.constant(x.type, [], [limit]));
     return like(x, { value: call.graph.op('Clip', [x.value, ...bounds]), mask: undefined });
   },
 };
@@ -400,6 +418,8 @@ function cutOf(call: LayerCall, item: Json): Cut {
   if (!isSlice) return refuse(call, `indexes with ${JSON.stringify(item).slice(0, 60)}`);
   const [start, stop, step] = [read('start', 0), read('stop', 1), read('step', 2)];
   if (step !== null && !(typeof step === 'number' && step > 0)) return refuse(call, 'indexes backwards');
+  if ([start, stop].some(bound => bound !== null && typeof bound !== 'number'))
+    return refuse(call, 'indexes to a place that is computed');
   return {
     start: typeof start === 'number' ? start : 0,
     end: typeof stop === 'number' ? stop : 2 ** 40,
@@ -421,7 +441,7 @@ const identity: Operation = { params: [['input', 'x']], emit: (call, given) => o
 /** Functions by the names of TensorFlow's modules and of Keras 3's operation classes. */
 const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ...entries('add __operators__.add math.add Add', binary('Add')),
-  ...entries('subtract __operators__.sub __operators__.rsub math.subtract Subtract', binary('Sub')),
+  ...entries('subtract __operators__.sub math.subtract Subtract', binary('Sub')),
   ...entries('multiply __operators__.mul math.multiply Multiply', binary('Mul')),
   ...entries('divide math.divide math.truediv __operators__.truediv TrueDivide Divide', binary('Div', true)),
   ...entries('pow math.pow Power', binary('Pow', true)),
@@ -431,12 +451,14 @@ const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   ...entries('math.less __operators__.lt Less', binary('Less', false, 'bool')),
   ...entries('math.equal __operators__.eq Equal', binary('Equal', false, 'bool')),
   ...entries('math.not_equal __operators__.ne NotEqual', notEqual),
+  ...entries('math.logical_and logical_and LogicalAnd', logical('And')),
+  ...entries('math.logical_or logical_or LogicalOr', logical('Or')),
   ...entries('math.logical_not logical_not LogicalNot', logicalNot),
-  ...entries('math.abs abs Absolute Abs', unary('Abs')),
+  ...entries('math.abs abs Absolute Abs', unary('Abs', true)),
   ...entries('math.exp exp Exp', unary('Exp')),
   ...entries('math.log Log', unary('Log')),
   ...entries('math.sqrt sqrt Sqrt', unary('Sqrt')),
-  ...entries('math.negative negative __operators__.neg Negative', unary('Neg')),
+  ...entries('math.negative negative __operators__.neg Negative', unary('Neg', true)),
   ...entries('math.sin sin Sin', unary('Sin')),
   ...entries('math.cos cos Cos', unary('Cos')),
   ...entries('math.floor floor Floor', unary('Floor')),

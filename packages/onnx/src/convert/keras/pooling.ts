@@ -75,6 +75,7 @@ export const poolingLayers: LayerTypes = Object.fromEntries([
           family,
           mask: rank === 1 ? 'use' : 'drop',
           kwargs: rank === 1 ? ['mask'] : [],
+          positional: rank === 1 ? ['mask'] : [],
           emit: globalPooling(rank, 'ReduceMean'),
         },
       ] as const,

@@ -122,7 +122,7 @@ export const preprocessingLayers: LayerTypes = {
   Resizing: { family, emit: resizing },
   CenterCrop: { family, emit: centerCrop },
   Discretization: { family, emit: discretization },
-  CategoryEncoding: { family, kwargs: ['count_weights'], emit: categoryEncoding },
+  CategoryEncoding: { family, kwargs: ['count_weights'], positional: ['count_weights'], emit: categoryEncoding },
   RandomFlip: { family, emit: augmentation('mode') },
   RandomRotation: { family, emit: augmentation() },
   RandomZoom: { family, emit: augmentation('height_factor', 'width_factor') },

@@ -43,6 +43,8 @@ export function readCell(
   const units = config.whole('units');
   const gates = gateCounts[kind];
   config.ignore('unit_forget_bias', 'input_dim', 'input_length');
+  for (const key of kind === 'simple' ? ['activation'] : ['activation', 'recurrent_activation'])
+    if (config.raw(key) === undefined) refuse(call, `does not say its ${key}`);
   const activation = activationName(own, 'activation');
   const recurrentActivation = kind === 'simple' ? 'linear' : activationName(own, 'recurrent_activation');
   const resetAfter = kind === 'gru' && config.flag('reset_after', false);

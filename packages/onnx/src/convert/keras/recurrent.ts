@@ -1,3 +1,4 @@
+import { isFromKeras } from './architecture.ts';
 import { Config, isList, isObject, type JsonObject } from './config.ts';
 import {
   asFloat,
@@ -60,7 +61,9 @@ function readRecurrent(
 function readCells(call: LayerCall, cell: JsonObject, weights: LayerWeights, inputs: number, key: string): Cell[] {
   const className = String(cell.class_name);
   const config = isObject(cell.config) ? cell.config : {};
+  if (!isFromKeras(cell.module)) refuse(call, `runs the cell ${className} of another package`);
   if (className === 'StackedRNNCells') {
+    if (config.reverse_state_order === true) refuse(call, 'reverses the order of the states of its cells');
     const list = isList(config.cells) ? config.cells : [];
     if (list.length === 0) refuse(call, 'stacks no cells');
     const places = weights.model(
@@ -167,6 +170,7 @@ function bidirectional(call: LayerCall): Tensor[] {
     key: string,
     ...attributes: readonly string[]
   ): RecurrentLayer => {
+    if (!isFromKeras(spec.module)) refuse(call, `runs a ${String(spec.class_name)} of another package`);
     const inner = new Config(isObject(spec.config) ? spec.config : {}, `${layerTitle(call.spec)}, ${key} layer`);
     const layer = readRecurrent(call, String(spec.class_name), inner, call.weights.child(...attributes), width, key);
     refuseUnread(call, inner);
@@ -216,11 +220,12 @@ function mergedPair(call: LayerCall, a: string, b: string, mode: 'sum' | 'mul' |
 
 const family = 'recurrent';
 const kwargs = ['initial_state', 'constants', 'mask'];
+const positional = ['initial_state', 'mask', 'training'];
 
 export const recurrentLayers: LayerTypes = {
-  LSTM: { family, mask: 'use', kwargs, emit: recurrent },
-  GRU: { family, mask: 'use', kwargs, emit: recurrent },
-  SimpleRNN: { family, mask: 'use', kwargs, emit: recurrent },
-  RNN: { family, mask: 'use', kwargs, emit: recurrent },
-  Bidirectional: { family, mask: 'use', kwargs, emit: bidirectional },
+  LSTM: { family, mask: 'use', kwargs, positional, emit: recurrent },
+  GRU: { family, mask: 'use', kwargs, positional, emit: recurrent },
+  SimpleRNN: { family, mask: 'use', kwargs, positional, emit: recurrent },
+  RNN: { family, mask: 'use', kwargs, positional, emit: recurrent },
+  Bidirectional: { family, mask: 'use', kwargs, positional, emit: bidirectional },
 };

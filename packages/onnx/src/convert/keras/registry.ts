@@ -1,5 +1,5 @@
 import { activationLayers } from './activations.ts';
-import type { LayerSpec } from './architecture.ts';
+import { isFromKeras, type LayerSpec } from './architecture.ts';
 import { attentionLayers } from './attention.ts';
 import { convolutionLayers } from './convolution.ts';
 import { coreLayers } from './core.ts';
@@ -45,8 +45,7 @@ const aliases: Readonly<Record<string, string>> = {
 export function layerType(spec: LayerSpec): LayerType | undefined {
   const operation = operationName(spec);
   if (operation !== undefined) return operationType(operation);
-  // Classes of the user's own packages may share a name with Keras'.
-  if (spec.module !== '' && !/^(keras|tensorflow|tf_keras|builtins)\b/.test(spec.module)) return undefined;
+  if (!isFromKeras(spec.module)) return undefined;
   const plain = spec.className.split(/[>.]/).at(-1) ?? spec.className;
   if (plain !== spec.className && !/^Keras>|^keras\./.test(spec.className)) return undefined;
   return kerasLayers.get(Object.hasOwn(aliases, plain) ? aliases[plain]! : plain);
