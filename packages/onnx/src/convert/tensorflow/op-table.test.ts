@@ -483,6 +483,19 @@ test.each(cases)('%s is what TensorFlow.js computes', async (_, one) => {
   });
 });
 
+test('a slice that begins at a row of packed vectors begins there', async () => {
+  await agrees({
+    open: { a: drawn([3, 4]) },
+    constants: { p: ints([0, 0]), q: ints([1, 2]), one: int(1), zero: int(0), size: ints([2, 2]) },
+    nodes: {
+      m: { op: 'Pack', inputs: ['p', 'q'], attrs: { axis: 0, N: 2 } },
+      begin: { op: 'GatherV2', inputs: ['m', 'one', 'zero'] },
+      y: { op: 'Slice', inputs: ['a', 'begin', 'size'] },
+    },
+    outputs: ['y'],
+  });
+});
+
 test('a dilated convolution between SpaceToBatchND and BatchToSpaceND becomes one convolution', async () => {
   const dilated: Case = {
     open: { a: drawn([1, 9, 8, 3]) },

@@ -107,7 +107,7 @@ function readAttr(value: unknown): TfAttr {
   return attr;
 }
 
-/** Byte strings are base64 in JSON; some writers left short names as they are. */
+/** Byte strings are base64 in JSON; some writers list their bytes. */
 function base64Text(value: unknown): string {
   if (Array.isArray(value)) return String.fromCharCode(...value.slice(0, 4096).map(Number));
   return Buffer.from(text(value), 'base64').toString('latin1');

@@ -36,7 +36,7 @@ const arithmetic =
     const [a, b] = [constant(call, 0), constant(call, 1)];
     if (a === undefined || b === undefined) return undefined;
     const longer = a.values.length >= b.values.length ? a : b;
-    if (Math.min(a.values.length, b.values.length) !== 1 && a.dims.join() !== b.dims.join()) return undefined;
+    if (Math.min(a.dims.length, b.dims.length) !== 0 && a.dims.join() !== b.dims.join()) return undefined;
     const values = longer.values.map((_, i) => compute(at(a.values, i), at(b.values, i)));
     return { values, dims: a.dims.length >= b.dims.length ? a.dims : b.dims };
   };
@@ -96,7 +96,14 @@ const folds: ReadonlyMap<string, Fold> = new Map<string, Fold>([
       return { values: Array.from({ length: count }, (_, i) => start + i * delta), dims: [count] };
     },
   ],
-  ['Pack', joined(call => call.inputs.map((_, i) => i))],
+  [
+    'Pack',
+    call => {
+      const packed = joined(({ inputs }) => inputs.map((_, i) => i))(call);
+      // Vectors packed make a matrix, which is not kept here.
+      return call.inputs.every((_, i) => constant(call, i)?.dims.length === 0) ? packed : undefined;
+    },
+  ],
   ['ConcatV2', joined(call => call.inputs.slice(0, -1).map((_, i) => i))],
   [
     'ExpandDims',
@@ -109,7 +116,7 @@ const folds: ReadonlyMap<string, Fold> = new Map<string, Fold>([
     'Squeeze',
     call => {
       const x = constant(call, 0);
-      return x?.values.length === 1 ? { values: x.values, dims: [] } : undefined;
+      return x?.values.length === 1 && x.dims.length <= 1 ? { values: x.values, dims: [] } : undefined;
     },
   ],
   [
@@ -124,7 +131,7 @@ const folds: ReadonlyMap<string, Fold> = new Map<string, Fold>([
     'Prod',
     call => {
       const x = constant(call, 0);
-      if (x?.dims.length !== 1 || call.flag('keep_dims')) return undefined;
+      if (x?.dims.length !== 1 || call.flag('keep_dims') || constant(call, 1)?.values.length !== 1) return undefined;
       return { values: [x.values.reduce((product, one) => product * one, 1)], dims: [] };
     },
   ],

@@ -90,7 +90,8 @@ function addMany(call: OperatorCall): void {
 
 function cast(call: OperatorCall): void {
   const type = call.to.requireType(call.output());
-  call.storedResult(call.graph.cast(call.stored(0), type));
+  // A constant unfolded before is kept in a smaller type; its numbers are cast, not what stands for them.
+  call.storedResult(call.graph.cast(call.to.declared(call.index(0)), type));
 }
 
 function zerosLike(call: OperatorCall): void {

@@ -700,6 +700,31 @@ test('weights kept sparse or in half precision are unfolded and give what the in
   expect(distance(ours!.data, theirs!.data, real(2, 3))).toBeLessThanOrEqual(1e-6);
 });
 
+test('small integers that stand for real numbers are unfolded before they are cast', async () => {
+  const steps: TestTensor = { ...byte(0.5, 1, 3), values: [3, 5, -3] };
+  const model = buildTflite([
+    {
+      tensors: [
+        { type: 'INT32', shape: [3] },
+        steps,
+        real(3),
+        { type: 'INT32', shape: [3] },
+        { type: 'INT32', shape: [3] },
+      ],
+      operators: [
+        { name: 'DEQUANTIZE', inputs: [1], outputs: [2], options: [38, {}] },
+        { name: 'CAST', inputs: [2], outputs: [3], options: [37, {}] },
+        { name: 'ADD', inputs: [0, 3], outputs: [4], options: [11, {}] },
+      ],
+      inputs: [0],
+      outputs: [4],
+    },
+  ]);
+  const [ours] = await runOnnx((await convert(model)).model, [[10, 10, 10]]);
+  // (3 - 1) / 2, (5 - 1) / 2 and (-3 - 1) / 2.
+  expect(ours?.data).toEqual([11, 12, 8]);
+});
+
 test('values of different scales are brought to one scale before they stand side by side', async () => {
   const model = buildTflite([
     {

@@ -5,8 +5,10 @@ import { broadcastShape } from './math.ts';
 /** Comparisons in a type the runtime compares. */
 function comparable(call: OpCall): [string, string] {
   const { dtype } = call.tensor(0);
-  const small =
-    dtype === dt.half ? dt.float : dtype === dt.float || dtype === dt.double || dtype === dt.int64 ? dtype : dt.int32;
+  if (tfType(dtype).name === 'DT_UINT64') return call.refuse('it compares 64-bit numbers without a sign');
+  const isLarge = tfType(dtype).name === 'DT_UINT32';
+  const same = dtype === dt.float || dtype === dt.double || dtype === dt.int64;
+  const small = dtype === dt.half ? dt.float : same ? dtype : isLarge ? dt.int64 : dt.int32;
   const names: [string, string] = [call.in(0), call.in(1)];
   return dtype === small || dtype === dt.bool ? names : [call.cast(names[0], small), call.cast(names[1], small)];
 }
@@ -39,7 +41,10 @@ const test =
 /** Chooses between values of any type: the runtime's Where has kernels for some only. */
 export function where(call: OpCall, condition: string, a: string, b: string, dtype: number): string {
   const known = [dt.float, dt.double, dt.int32, dt.int64, dt.uint8];
-  const type = known.some(number => number === dtype) ? dtype : dtype === dt.half ? dt.float : dt.int32;
+  // Whole numbers of 32 and 64 bits without a sign keep their bits in int64.
+  const isLarge = /^DT_UINT(32|64)$/.test(tfType(dtype).name);
+  const small = dtype === dt.half ? dt.float : isLarge ? dt.int64 : dt.int32;
+  const type = known.some(number => number === dtype) ? dtype : small;
   if (type === dtype) return call.op('Where', [condition, a, b]);
   return call.cast(call.op('Where', [condition, call.cast(a, type), call.cast(b, type)]), dtype);
 }

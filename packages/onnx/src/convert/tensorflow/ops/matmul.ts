@@ -1,6 +1,7 @@
 import type { OpCall, OpRule } from '../op-call.ts';
 import type { TfShape } from '../tf-graph.ts';
 import { fusedSteps } from './activations.ts';
+import { broadcastShape } from './math.ts';
 
 /** A matrix with its last two axes exchanged. */
 function exchanged(call: OpCall, i: number, name: string): string {
@@ -15,9 +16,7 @@ function productShape(call: OpCall, flipA: boolean, flipB: boolean): TfShape {
   if (a === undefined || b === undefined || a.length < 2 || b.length < 2) return undefined;
   const rows = a[a.length - (flipA ? 1 : 2)] ?? null;
   const columns = b[b.length - (flipB ? 2 : 1)] ?? null;
-  const longer = a.length >= b.length ? a : b;
-  const lead = longer.slice(0, -2).map(dim => (a.length === b.length && a.length > 2 ? null : dim));
-  return [...lead, rows, columns];
+  return [...(broadcastShape(a.slice(0, -2), b.slice(0, -2)) ?? []), rows, columns];
 }
 
 const matmul =
