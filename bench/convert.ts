@@ -1,7 +1,7 @@
 /**
  * Converts every fixture of the shared model collection twice (the bytes must be the same), runs the result and compares
  * it with the reference outputs the collection ships; hostile files must be refused as the collection demands. Prints one
- * line per file and a table per format. Exit code 1 when anything is wrong: beyond its bar, accepted though hostile, or an
+ * line per file and a table per format. Every conversion also verifies itself, as it does for users. Exit code 1 when anything is wrong: beyond its bar, accepted though hostile, or an
  * exception that is not ours.
  *
  *   node --conditions=source bench/convert.ts [format...] [--only NAME] [--models FOLDER] [--opset N] [--quiet]
@@ -9,8 +9,10 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { OnnxError } from '@holdfast/onnx';
-import { convert, type SourceFile } from '@holdfast/onnx/convert';
+import { convert, type SourceFile, type Verification, verifyConversion } from '@holdfast/onnx/convert';
+import { findEngine } from '@holdfast/onnx/engines';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { testRuntime } from '../packages/onnx/src/testing/run-model.ts';
 
 interface Entry {
   readonly name: string;
@@ -43,6 +45,8 @@ interface Row {
   readonly difference?: number;
   readonly note: string;
   readonly ms: number;
+  /** How the conversion verifies itself, as it does on a user's machine. */
+  readonly verification?: Verification;
 }
 
 const given = process.argv.indexOf('--models');
@@ -330,7 +334,16 @@ async function tryFixture(entry: Entry, file: string, signature?: string): Promi
         'wrong',
         `nothing to compare: ours ${session.outputNames.join(',')}, theirs ${Object.keys(reference.outputs).join(',')}`,
       );
-    const note = `${report.source.modelClass} ${report.source.frameworkVersion ?? ''} ${compared}/${Object.keys(reference.outputs).length} outputs${report.notes.length > 0 ? `, ${report.notes.length} notes` : ''}`;
+    const verification = await verifyConversion(
+      source,
+      { model, report },
+      {
+        run: await testRuntime(),
+        engineFor: (conversion, files) => findEngine(conversion, files, options),
+        ...('rounds' in options && { rounds: options.rounds }),
+      },
+    );
+    const note = `${verification.kind === 'agrees' ? '' : `${verification.how} `}${report.source.modelClass} ${report.source.frameworkVersion ?? ''} ${compared}/${Object.keys(reference.outputs).length} outputs${report.notes.length > 0 ? `, ${report.notes.length} notes` : ''}`;
     await session.release();
     return {
       ...done(
@@ -339,8 +352,10 @@ async function tryFixture(entry: Entry, file: string, signature?: string): Promi
         worst,
       ),
       ms,
+      verification,
     };
   } catch (error) {
+    if (error instanceof OnnxError && error.code === 'conversion_wrong') return done('wrong', error.message);
     if (error instanceof OnnxError) return done('refused', `${error.code}: ${error.message}`);
     return done('crashed', error instanceof Error ? (error.stack ?? error.message).slice(0, 600) : String(error));
   }
@@ -490,13 +505,15 @@ function print(row: Row | undefined, isQuiet: boolean): void {
 }
 
 function summary(rows: readonly Row[]): void {
-  console.log('\nformat               converted  refused  wrong  largest difference  bar');
+  console.log('\nformat               converted  refused  wrong  largest difference  bar     verified by itself');
   for (const format of [...new Set(rows.map(row => row.format))]) {
     const own = rows.filter(row => row.format === format);
     const count = (status: Row['status']): number => own.filter(row => row.status === status).length;
     const worst = Math.max(0, ...own.map(row => row.difference ?? 0));
+    const agreeing = own.filter(row => row.verification?.kind === 'agrees').length;
+    const partly = own.filter(row => row.verification?.kind === 'partly').length;
     console.log(
-      `${format.padEnd(20)} ${String(count('converted')).padStart(9)} ${String(count('refused')).padStart(8)} ${String(count('wrong') + count('crashed')).padStart(6)}  ${worst.toExponential(1).padStart(18)}  ${bars[format] ?? '-'}`,
+      `${format.padEnd(20)} ${String(count('converted')).padStart(9)} ${String(count('refused')).padStart(8)} ${String(count('wrong') + count('crashed')).padStart(6)}  ${worst.toExponential(1).padStart(18)}  ${String(bars[format] ?? '-').padEnd(6)}  ${agreeing}${partly > 0 ? ` and ${partly} in part` : ''}`,
     );
   }
 }

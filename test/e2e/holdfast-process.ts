@@ -31,8 +31,12 @@ interface Started {
   readonly finished: Promise<Finished>;
 }
 
-function start(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Started {
-  const child = spawn(process.execPath, ['--conditions=source', main, ...args], {
+function start(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+  nodeArguments: readonly string[] = [],
+): Started {
+  const child = spawn(process.execPath, ['--conditions=source', ...nodeArguments, main, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...environment },
   });
@@ -51,6 +55,11 @@ export const startCli = start;
 /** Runs one command of the command line to its end. */
 export function runCli(...args: readonly string[]): Promise<Finished> {
   return start(args).finished;
+}
+
+/** The same with arguments for Node itself, which its child processes inherit. */
+export function runCliWith(nodeArguments: readonly string[], ...args: readonly string[]): Promise<Finished> {
+  return start(args, {}, nodeArguments).finished;
 }
 
 /** A real `holdfast up` on free ports. */

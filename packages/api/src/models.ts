@@ -144,6 +144,21 @@ const convertedTensorSchema = z.object({
     .optional(),
 });
 
+/** How far one output of a converted model was from the same output of its source, and how far it may be. */
+const comparedOutputSchema = z.object({
+  name: z.string(),
+  elements: z.number(),
+  bar: z.discriminatedUnion('kind', [
+    /** The difference is at most `absolute`, or at most `relative` times the value. */
+    z.object({ kind: z.literal('near'), absolute: z.number(), relative: z.number() }),
+    /** Quantised: at least this share of the elements is at most `steps` times `stepSize` apart. */
+    z.object({ kind: z.literal('steps'), steps: z.number(), stepSize: z.number(), share: z.number() }),
+  ]),
+  largestAbsolute: z.number(),
+  largestRelative: z.number().optional(),
+  shareBeyond: z.number().optional(),
+});
+
 /** What the conversion of a version's source did, and how it was checked against that source. */
 export const conversionResultSchema = z.object({
   report: z.object({
@@ -168,9 +183,7 @@ export const conversionResultSchema = z.object({
     kind: z.enum(['agrees', 'partly', 'not-compared']),
     how: z.string(),
     rows: z.number(),
-    compared: z.number(),
-    largestDifference: z.number().optional(),
-    bar: z.number().optional(),
+    outputs: z.array(comparedOutputSchema).readonly(),
     consistency: z.string(),
   }),
   /** What was done to the graph after it was checked: precision, quantization, optimisation. */

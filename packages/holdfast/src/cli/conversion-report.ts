@@ -1,4 +1,5 @@
 import type { ConversionResult } from '@holdfast/api';
+import { describeVerification } from '../conversion/index.ts';
 import { formatBytes, renderTable } from './table.ts';
 
 type Report = ConversionResult['report'];
@@ -10,16 +11,6 @@ function shapeOf({ shape }: Report['inputs'][number]): string {
 /** Framework, version and class of a source in a few words: `scikit-learn 1.2.1, RandomForestClassifier`. */
 function describeSource({ source }: Report): string {
   return `${source.framework} ${source.frameworkVersion ?? 'of unknown version'}, ${source.modelClass}`;
-}
-
-/** How a conversion was checked, as one sentence with the figure a reader looks for first. */
-function describeVerification(verification: ConversionResult['verification']): string {
-  const { how, rows, compared, largestDifference, bar, consistency } = verification;
-  const figure =
-    largestDifference === undefined
-      ? ''
-      : ` Largest difference ${largestDifference === 0 ? '0' : largestDifference.toExponential(1)} over ${compared} values of ${rows} random rows (refused above ${bar}).`;
-  return `${how}${figure} ${consistency}`;
 }
 
 const shownNames = 12;

@@ -104,7 +104,7 @@ function inputsOf(model: Uint8Array): InputSpec[] {
 async function examplesFor(model: Uint8Array, path: string | undefined): Promise<(readonly NamedTensor[])[]> {
   if (path !== undefined) return readExamples(path, inputsOf(model));
   const { inputs } = inspectModel(model).signature;
-  return [1, 2, 3, 4].map(seed => drawTensors(inputs, seed).tensors);
+  return [1, 2, 3, 4].map(seed => drawTensors(inputs, { seed }).tensors);
 }
 
 /** The same inputs in the dtypes that a changed graph takes. */

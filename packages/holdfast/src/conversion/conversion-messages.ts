@@ -62,6 +62,8 @@ export interface ToConverter {
   readonly outputPath: string;
   /** An empty folder for files in between. */
   readonly workFolder: string;
+  /** Time that an engine of the source's framework may take, ms. */
+  readonly engineTimeoutMs: number;
 }
 
 /** From a conversion process; after `done` or `refused` nothing follows. */

@@ -6,13 +6,16 @@ import {
   compose,
   convert,
   type Verification,
+  type VerifyOptions,
   verifyConversion,
   verifyPipeline,
 } from '@holdfast/onnx/convert';
+import { findEngine } from '@holdfast/onnx/engines';
 import { guardAgainstOrphanhood, reasonOf } from '../runtime/index.ts';
 import { changeModel } from './change-model.ts';
 import type { ConversionResult, FromConverter, ToConverter } from './conversion-messages.ts';
 import { ModelRunner } from './model-runner.ts';
+import { runEngine } from './run-engine.ts';
 import { tryOnnx } from './try-onnx.ts';
 
 function tell(message: FromConverter): void {
@@ -38,10 +41,20 @@ async function convertAll(request: ToConverter): Promise<ConversionResult> {
     const conversion = await convert(files, isAlone ? request.options : { ...request.options, opset: undefined });
     tell({ kind: 'phase', phase: `checking against the source${which}` });
     const { rounds } = request.options;
+    const engineFor: VerifyOptions['engineFor'] = (converted, given) =>
+      findEngine(converted, given, request.options, ({ format, choice, batches }) => {
+        tell({ kind: 'phase', phase: `running the source by its own engine${which}` });
+        const { workFolder: folder, engineTimeoutMs: timeoutMs } = request;
+        return runEngine({ format, choice, batches, files: source, folder, timeoutMs });
+      });
     verifications.push(
       conversion.report.source.format === 'onnx'
         ? await tryOnnx(conversion.model, runner)
-        : await verifyConversion(files, conversion, { run: runner.run, ...(rounds !== undefined && { rounds }) }),
+        : await verifyConversion(files, conversion, {
+            run: runner.run,
+            engineFor,
+            ...(rounds !== undefined && { rounds }),
+          }),
     );
     stages.push(conversion);
   }

@@ -28,6 +28,8 @@ export interface ConvertedModel extends AsyncDisposable {
 }
 
 const defaultTimeoutMs = 300_000;
+/** A source that its own engine cannot run in this time is not compared; the conversion itself goes on. */
+const mostEngineMs = 120_000;
 
 /**
  * Converts the files of one model, or of several that become one pipeline, in a child process of its own, under time and memory limits, and checks the result
@@ -54,6 +56,7 @@ export async function convertModel(
         change: options.change,
         outputPath,
         workFolder,
+        engineTimeoutMs: Math.min(mostEngineMs, (options.timeoutMs ?? defaultTimeoutMs) / 2),
       },
       options,
     );

@@ -26,7 +26,7 @@ export async function tryOnnx(model: Uint8Array, runner: ModelRunner): Promise<V
     kind: 'not-compared',
     how: `The source is ONNX itself; its graph was loaded${runs.length === 0 ? '' : ' and run'}.`,
     rows: Math.max(0, ...runs.map(({ batch }) => batch)),
-    compared: 0,
+    outputs: [],
     consistency: [agreeing[sharesRuns], ...notes.slice(0, 1)].filter(part => part !== '').join(' '),
   };
 }

@@ -11,7 +11,7 @@ import {
 } from '@holdfast/api';
 import { sniffFile } from '@holdfast/onnx';
 import type { z } from 'zod';
-import { type ConvertedModel, type SourcePath, sourceFilesOf } from '../conversion/index.ts';
+import { type ConvertedModel, describeVerification, type SourcePath, sourceFilesOf } from '../conversion/index.ts';
 import type { BlobStore } from '../registry/index.ts';
 
 export type CreateRequest = z.output<typeof createVersionSchema>;
@@ -76,7 +76,7 @@ export async function importSource(
     path: converted.path,
     provenance: {
       converted: `${format}: ${framework} ${frameworkVersion ?? 'of unknown version'}, ${modelClass}`,
-      checked: verification.how,
+      checked: describeVerification(verification),
       ...(report.notes.length > 0 && { conversionNotes: report.notes.join(' ') }),
       [reportKey]: stored.digest,
     },

@@ -119,7 +119,7 @@ function plainTensor(tensor: {
 }
 
 /** The files under their names as the main file knows them: relative to its own folder. */
-function besideMain(files: readonly SourceFile[], main: SourceFile): readonly SourceFile[] {
+export function besideMain(files: readonly SourceFile[], main: SourceFile): readonly SourceFile[] {
   const folder = main.name.slice(0, main.name.lastIndexOf('/') + 1);
   if (folder === '') return files;
   return files.map(file => (file.name.startsWith(folder) ? { ...file, name: file.name.slice(folder.length) } : file));

@@ -1,4 +1,4 @@
-import type { AttributeProto, NodeProto } from '../model/proto.ts';
+import { type AttributeProto, dataType, type NodeProto } from '../model/proto.ts';
 import { readModel } from '../model/read-model.ts';
 import { writeModel } from '../model/write-model.ts';
 
@@ -30,4 +30,43 @@ export function spoilTensorAttribute(model: Uint8Array, name: string, edit: (byt
     edit(new DataView(rawData.buffer));
     return { ...attribute, t: { ...attribute.t, rawData } };
   });
+}
+
+function spoilFloats(
+  model: Uint8Array,
+  isMeant: (rank: number) => boolean,
+  edit: (value: number) => number,
+): Uint8Array {
+  const read = readModel(model);
+  let changed = 0;
+  const initializers = read.graph.initializers.map(tensor => {
+    if (tensor.dataType !== dataType.float || !isMeant(tensor.dims.length) || tensor.rawData === undefined)
+      return tensor;
+    changed++;
+    const rawData = tensor.rawData.slice();
+    const view = new DataView(rawData.buffer);
+    view.setFloat32(0, edit(view.getFloat32(0, true)), true);
+    return { ...tensor, rawData };
+  });
+  if (changed === 0) throw new Error('the model has no such constant');
+  return writeModel({ ...read, graph: { ...read.graph, initializers } });
+}
+
+/** Adds to the first element of every float32 constant that is no scalar. */
+export function spoilWeights(model: Uint8Array, by: number): Uint8Array {
+  return spoilFloats(
+    model,
+    rank => rank > 0,
+    value => value + by,
+  );
+}
+
+/** Multiplies the first float32 scalar, such as the scale of a quantised tensor. */
+export function spoilScale(model: Uint8Array, by: number): Uint8Array {
+  let seen = 0;
+  return spoilFloats(
+    model,
+    rank => rank === 0,
+    value => (seen++ === 0 ? value * by : value),
+  );
 }

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
 import { checkModel } from '../../check/check-model.ts';
-import { convert, type SourceFile } from '../convert.ts';
+import { saveTfjs } from '../../testing/save-tfjs.ts';
+import { convert } from '../convert.ts';
 
 type Layer = tf.layers.Layer;
 
@@ -14,29 +15,6 @@ function generator(seed: number): () => number {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
-}
-
-/** What `model.save` writes: model.json and one weight file. */
-async function savedFiles(model: tf.LayersModel): Promise<SourceFile[]> {
-  let files: SourceFile[] = [];
-  await model.save(
-    tf.io.withSaveHandler(async artifacts => {
-      const { modelTopology, weightSpecs, weightData } = artifacts;
-      const document = {
-        format: 'layers-model',
-        generatedBy: artifacts.generatedBy,
-        modelTopology,
-        weightsManifest: [{ paths: ['weights.bin'], weights: weightSpecs }],
-      };
-      const buffers = Array.isArray(weightData) ? weightData : weightData === undefined ? [] : [weightData];
-      files = [
-        { name: 'model.json', bytes: new TextEncoder().encode(JSON.stringify(document)) },
-        { name: 'weights.bin', bytes: new Uint8Array(Buffer.concat(buffers.map(buffer => new Uint8Array(buffer)))) },
-      ];
-      return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
-    }),
-  );
-  return files;
 }
 
 /** Gives every weight a value away from its initial one; variances stay positive. */
@@ -63,7 +41,7 @@ async function disagreement(model: tf.LayersModel, seed: number, top?: number): 
     top === undefined ? random() * 2 - 1 : Math.floor(random() * top),
   );
   const predicted = model.predict(tf.tensor(data, shape));
-  const { model: bytes } = await convert(await savedFiles(model));
+  const { model: bytes } = await convert(await saveTfjs(model));
   expect(checkModel(bytes)).toEqual({ leftToRuntime: [] });
   const session = await InferenceSession.create(bytes, { logSeverityLevel: 4 });
   const results = await session.run({ [session.inputNames[0]!]: new Tensor('float32', data, shape) });

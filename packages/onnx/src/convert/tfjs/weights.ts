@@ -29,7 +29,7 @@ export function readTfjsWeights(model: unknown, files: readonly SourceFile[]): M
   const weights = new Map<string, TfjsWeight>();
   if (optionalField(model, 'weightsManifest') === undefined) return weights;
   for (const group of listField(model, 'weightsManifest')) {
-    const bytes = joinShards(listField(group, 'paths'), files);
+    const bytes = tfjsShards(listField(group, 'paths'), files);
     let at = 0;
     for (const spec of listField(group, 'weights')) {
       const name = textField(spec, 'name');
@@ -41,7 +41,8 @@ export function readTfjsWeights(model: unknown, files: readonly SourceFile[]): M
   return weights;
 }
 
-function joinShards(paths: readonly unknown[], files: readonly SourceFile[]): Uint8Array {
+/** The bytes of a group of weights, joined. @throws OnnxError `missing_file` */
+export function tfjsShards(paths: readonly unknown[], files: readonly SourceFile[]): Uint8Array {
   const shards = paths.map(path => {
     const name = typeof path === 'string' ? path : '';
     const base = name.slice(name.lastIndexOf('/') + 1);

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { checkModel } from '../../check/check-model.ts';
+import { runTflite } from '../../engines/tflite-interpreter.ts';
 import { OnnxError } from '../../onnx-error.ts';
 import { buildTflite, type TestOperator, type TestSubgraph, type TestTensor } from '../../testing/build-tflite.ts';
 import { hasFixtures, readFixture } from '../../testing/fixtures.ts';
 import { int8, int32, text } from '../../testing/flat-writer.ts';
 import { runOnnx } from '../../testing/run-onnx.ts';
-import { runTflite } from '../../testing/tflite-interpreter.ts';
 import { convert } from '../convert.ts';
 
 const real = (...shape: number[]): TestTensor => ({ type: 'FLOAT32', shape });

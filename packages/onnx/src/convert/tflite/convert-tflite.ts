@@ -4,8 +4,9 @@ import type { ConverterSettings } from '../report.ts';
 import { simplifyModel } from '../simplify/simplify-graph.ts';
 import type { ConvertedGraph } from '../sklearn/convert-sklearn.ts';
 import { type Constant, OperatorCall, SubgraphLowering, type TfliteContext, type TfliteState } from './lowering.ts';
-import { readTflite, type TfliteModel, type TfliteSignature, type TfliteTensor } from './read-tflite.ts';
+import { readTflite, type TfliteModel, type TfliteTensor } from './read-tflite.ts';
 import { tfliteOperators } from './registry.ts';
+import { inputNames, outputNames, tfliteSignature } from './signature.ts';
 
 /** Operators one conversion lowers in all, subgraphs counted as often as they are used, and how deep they nest. */
 const maxOperators = 60_000;
@@ -14,7 +15,7 @@ const maxDepth = 16;
 /** Converts a TFLite model; inputs and outputs keep the element types of the source, quantised ones too. */
 export function convertTflite(bytes: Uint8Array, settings: ConverterSettings): ConvertedGraph {
   const model = readTflite(bytes);
-  const signature = chosenSignature(model, settings.signature);
+  const signature = tfliteSignature(model, settings.signature);
   const main = model.subgraphs[signature?.subgraph ?? 0]!;
   refuseUnknownOperators(model);
   const graph = new GraphBuilder();
@@ -27,9 +28,10 @@ export function convertTflite(bytes: Uint8Array, settings: ConverterSettings): C
   });
   conversion.run(lowering);
   conversion.throwRefusals();
+  const outputs = outputNames(main, signature);
   main.outputs.forEach((index, i) => {
     const tensor = main.tensors[index]!;
-    const name = signature?.outputs.get(index) ?? (tensor.name === '' ? `output_${i}` : tensor.name);
+    const name = outputs[i]!;
     graph.output(lowering.declared(index), name, lowering.requireType(tensor), openDims(tensor, name));
   });
   for (const state of conversion.states) {
@@ -55,31 +57,6 @@ export function convertTflite(bytes: Uint8Array, settings: ConverterSettings): C
     classes: undefined,
     notes: [...conversion.notes],
   };
-}
-
-function chosenSignature(model: TfliteModel, wanted: string | undefined): TfliteSignature | undefined {
-  const { signatures } = model;
-  if (wanted === undefined) return signatures.find(({ subgraph }) => subgraph === 0);
-  const found = signatures.find(({ key }) => key === wanted);
-  if (found !== undefined) return found;
-  const known = signatures.length === 0 ? 'none' : signatures.map(({ key }) => key).join(', ');
-  throw new OnnxError('bad_option', `The model has no signature "${wanted}"; it has ${known}.`);
-}
-
-/** Names of the inputs, each once. */
-function inputNames(
-  inputs: readonly number[],
-  tensors: readonly TfliteTensor[],
-  signature: TfliteSignature | undefined,
-): string[] {
-  const taken = new Set<string>();
-  return inputs.map((index, i) => {
-    const given = signature?.inputs.get(index) ?? tensors[index]!.name;
-    let name = given === '' ? `input_${i}` : given;
-    for (let k = 2; taken.has(name); k++) name = `${given}_${k}`;
-    taken.add(name);
-    return name;
-  });
 }
 
 /** The shape with names for open sizes; the first dimension of all inputs and outputs is the batch. */

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { checkModel } from '../../check/check-model.ts';
+import { runTflite } from '../../engines/tflite-interpreter.ts';
 import { buildTflite, type TestTensor } from '../../testing/build-tflite.ts';
 import { type FlatFields, float32, int8, int32, ints, tables } from '../../testing/flat-writer.ts';
 import { runOnnx } from '../../testing/run-onnx.ts';
-import { runTflite } from '../../testing/tflite-interpreter.ts';
 import { convert } from '../convert.ts';
 
 /** One operator with its tensors; those without values are inputs of the model, filled from a seed. */

@@ -13,7 +13,7 @@ import { PyObject } from '../pickle/python-values.ts';
 import { inputColumns } from '../sklearn/input-columns.ts';
 import { asEstimator, Estimator } from '../sklearn/records.ts';
 import { samplersOf } from './sample-sklearn.ts';
-import type { Comparable, SourceReference } from './verification.ts';
+import { type Comparable, nearly, type SourceReference } from './verification.ts';
 import { lightgbmReference, xgboostReference } from './walk-boosters.ts';
 import { catboostReference } from './walk-catboost.ts';
 import { predictorOf, transformerOf } from './walk-sklearn.ts';
@@ -105,7 +105,7 @@ function sklearnReference(estimator: Estimator, version: string | undefined): So
   const walk = walkOf(estimator, major * 1000 + minor);
   return {
     describes: "an evaluator of scikit-learn's own formulas in TypeScript that reads the source",
-    bar: 1e-9,
+    bar: nearly(1e-9),
     columns: samplersOf(estimator, columns),
     evaluate: rows => answersOf(rows.map(walk)),
   };

@@ -1,5 +1,31 @@
 import type { NamedTensor } from './tensor.ts';
 
+/** How far an output of the graph may be from the same output of its source. */
+export type Bar =
+  /** Every element: the difference is at most `absolute`, or at most `relative` times the source's value. */
+  | { readonly kind: 'near'; readonly absolute: number; readonly relative: number }
+  /** Quantised outputs: at least this share of the elements is at most `steps` times `stepSize` apart. */
+  | { readonly kind: 'steps'; readonly steps: number; readonly stepSize: number; readonly share: number };
+
+/** The same number as the absolute bar up to 1 and the relative one above. */
+export function nearly(bar: number): Bar {
+  return { kind: 'near', absolute: bar, relative: bar };
+}
+
+/** How far one output was from its source. */
+export interface ComparedOutput {
+  readonly name: string;
+  /** Elements that were compared. */
+  readonly elements: number;
+  readonly bar: Bar;
+  /** The largest difference of all elements. */
+  readonly largestAbsolute: number;
+  /** The largest difference relative to the source's value, where that value is large enough for the relative bar to count. */
+  readonly largestRelative?: number;
+  /** For quantised outputs, the share of the elements that are more steps apart than the bar has. */
+  readonly shareBeyond?: number;
+}
+
 /** How a converted model was checked against its source, and how far apart the two were. */
 export interface Verification {
   /**
@@ -11,12 +37,8 @@ export interface Verification {
   readonly how: string;
   /** Rows of the random inputs. */
   readonly rows: number;
-  /** Elements that were compared with the source. */
-  readonly compared: number;
-  /** The largest difference from the source, absolute up to 1 and relative above; absent when nothing was compared. */
-  readonly largestDifference?: number;
-  /** The difference that would have been refused. */
-  readonly bar?: number;
+  /** The outputs that were compared, each with its bar; empty when there was nothing to compare with. */
+  readonly outputs: readonly ComparedOutput[];
   /** Row counts that gave the same answer, such as 1, 0 and 300 rows. */
   readonly consistency: string;
 }
@@ -33,8 +55,7 @@ export interface ReferenceOutput {
 export interface SourceReference {
   /** What computes, for the report: "an evaluator that walks the trees of the source". */
   readonly describes: string;
-  /** Largest difference allowed, absolute up to 1 and relative above. */
-  readonly bar: number;
+  readonly bar: Bar;
   /** What to draw each input column from; columns of one matrix follow each other. */
   readonly columns: readonly ColumnSampler[];
   /** Outputs for rows of the columns, each output row by row. Outputs left out are not compared. */
@@ -57,18 +78,34 @@ export type ColumnSampler =
     }
   | { readonly kind: 'text'; readonly values: readonly string[] };
 
-/** The source model run as a whole by its own engine, on tensors. */
+/** One output as the engine of the source's framework computes it. */
+export interface EngineOutput {
+  readonly name: string;
+  readonly values: readonly (number | string)[];
+  readonly bar: Bar;
+}
+
+/** What an engine answers: outputs under the names the graph gives them, per batch of inputs; or why it cannot. */
+export type EngineAnswer =
+  | {
+      readonly kind: 'outputs';
+      /** What computed, for the report: "TensorFlow.js 4.22.0". */
+      readonly describes: string;
+      readonly batches: readonly (readonly EngineOutput[])[];
+    }
+  | { readonly kind: 'none'; readonly because: string };
+
+/** The source model run as a whole by the engine of its own framework. */
 export interface SourceEngine {
-  /** What computes, for the report: "TensorFlow.js 4.22.0". */
-  readonly describes: string;
-  /** Largest difference allowed, absolute up to 1 and relative above. */
-  readonly bar: number;
-  /** Outputs under the names the graph gives them. */
-  evaluate(inputs: readonly NamedTensor[]): Promise<readonly NamedTensor[]>;
+  /**
+   * Shapes that the engine takes of some inputs, where it is less free than the graph; inputs of the graph that are in
+   * neither list get zeros, such as states. Undefined when it takes whatever the graph takes.
+   */
+  readonly shapes?: ReadonlyMap<string, readonly number[]>;
+  evaluate(batches: readonly (readonly NamedTensor[])[]): Promise<EngineAnswer>;
 }
 
 /** Something to compare with, or the reason why there is nothing. */
 export type Comparable =
   | { readonly kind: 'rows'; readonly reference: SourceReference }
-  | { readonly kind: 'engine'; readonly engine: SourceEngine }
   | { readonly kind: 'none'; readonly because: string };

@@ -3,7 +3,7 @@ import type { XgboostModel } from '../boosting/xgboost-model.ts';
 import { type Labels, plainLabels } from '../sklearn/records.ts';
 import { sumTrees } from '../trees/evaluate-tree.ts';
 import type { DecisionTree } from '../trees/tree-ensemble.ts';
-import type { ColumnSampler, ReferenceOutput, SourceReference } from './verification.ts';
+import { type ColumnSampler, nearly, type ReferenceOutput, type SourceReference } from './verification.ts';
 import { answersOf, type WalkedAnswer } from './walked-answer.ts';
 
 export const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
@@ -160,7 +160,7 @@ export function xgboostReference(walk: XgboostWalk): SourceReference {
   const { booster, features } = walk.model;
   return {
     describes: 'an evaluator that walks the trees of the XGBoost file in TypeScript',
-    bar: 1e-6,
+    bar: nearly(1e-6),
     columns: booster.kind === 'trees' ? samplers(booster.trees, features, true) : samplers([], features, true),
     evaluate: rows => evaluated(rows, row => xgboostAnswer(walk, row)),
   };
@@ -203,7 +203,7 @@ export function lightgbmReference(walk: LightgbmWalk): SourceReference {
   const columns = samplers(model.trees, model.features, true);
   return {
     describes: 'an evaluator that walks the trees of the LightGBM model in TypeScript',
-    bar: 1e-12,
+    bar: nearly(1e-12),
     columns: columns.map(column => (column.kind === 'number' ? { ...column, cuts: [...column.cuts, 0] } : column)),
     evaluate: rows => evaluated(rows, row => lightgbmAnswer(walk, row)),
   };

@@ -1,5 +1,5 @@
 import type { CatboostModel, CatboostTree, FreeNode, Split } from '../catboost/catboost-model.ts';
-import type { ColumnSampler, ReferenceOutput, SourceReference } from './verification.ts';
+import { type ColumnSampler, nearly, type ReferenceOutput, type SourceReference } from './verification.ts';
 import { largest, logistic, softmax } from './walk-boosters.ts';
 import { answersOf, tie, type WalkedAnswer } from './walked-answer.ts';
 
@@ -118,7 +118,7 @@ export function catboostReference(model: CatboostModel): SourceReference {
   const scores = scoresOf(model);
   return {
     describes: 'an evaluator that walks the trees of the CatBoost model in TypeScript',
-    bar: 1e-12,
+    bar: nearly(1e-12),
     columns: samplersOf(model),
     evaluate: rows => answersFor(model, rows.map(scores)),
   };

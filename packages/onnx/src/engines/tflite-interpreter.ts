@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { EngineMissing } from './engine-missing.ts';
 
 /** A tensor of the official interpreter: its memory is looked at, not copied. */
 interface InterpreterTensor {
@@ -28,28 +29,51 @@ interface InterpreterModule {
   };
 }
 
-let loaded: Promise<InterpreterModule> | undefined;
-
-function load(): Promise<InterpreterModule> {
-  loaded ??= (async () => {
-    const require = createRequire(import.meta.url);
-    const script = require.resolve('@tensorflow/tfjs-tflite/wasm/tflite_web_api_cc_simd.js');
-    const factory: (options: object) => Promise<InterpreterModule> = require(script);
-    return factory({
-      wasmBinary: readFileSync(script.replace(/js$/, 'wasm')),
-      print: () => {},
-      printErr: () => {},
-    });
-  })();
-  return loaded;
+interface LoadedInterpreter {
+  readonly module: InterpreterModule;
+  readonly version: string;
 }
 
-/** Runs a model in the official TFLite interpreter (C++ as WebAssembly): elements per output, in the model's order. */
+const packageName = '@tensorflow/tfjs-tflite';
+
+let loaded: Promise<LoadedInterpreter> | undefined;
+
+async function load(): Promise<LoadedInterpreter> {
+  const require = createRequire(import.meta.url);
+  let script: string;
+  try {
+    script = require.resolve(`${packageName}/wasm/tflite_web_api_cc_simd.js`);
+  } catch (cause) {
+    throw new EngineMissing(packageName, { cause });
+  }
+  // Only the interpreter itself is loaded, not the package's code for browsers around it.
+  const factory: (options: object) => Promise<InterpreterModule> = require(script);
+  const { version }: { version: string } = require(`${packageName}/package.json`);
+  const module = await factory({
+    wasmBinary: readFileSync(script.replace(/js$/, 'wasm')),
+    print: () => {},
+    printErr: () => {},
+  });
+  return { module, version };
+}
+
+/** The version of the package that holds the interpreter. @throws EngineMissing when it is not installed */
+export async function interpreterVersion(): Promise<string> {
+  loaded ??= load();
+  return (await loaded).version;
+}
+
+/**
+ * Runs a model in the official TFLite interpreter (C++ as WebAssembly): elements per output, in the model's order.
+ * @param inputs elements per input, in the model's order
+ * @throws EngineMissing when the interpreter is not installed; Error when it refuses the model
+ */
 export async function runTflite(
   model: Uint8Array,
   inputs: readonly ArrayLike<number>[],
 ): Promise<{ readonly dataType: string; readonly shape: number[]; readonly data: number[] }[]> {
-  const module = await load();
+  loaded ??= load();
+  const { module } = await loaded;
   const at = module._malloc(model.length);
   module.HEAPU8.set(model, at);
   const status = module.TFLiteWebModelRunner.CreateFromBufferAndOptions(at, model.length, {

@@ -1,0 +1,1 @@
+export { findEngine, runSource, type SourceRun } from './source-run.ts';
