@@ -34,21 +34,19 @@ interface LoadedInterpreter {
   readonly version: string;
 }
 
-const packageName = '@tensorflow/tfjs-tflite';
-
 let loaded: Promise<LoadedInterpreter> | undefined;
 
 async function load(): Promise<LoadedInterpreter> {
   const require = createRequire(import.meta.url);
   let script: string;
   try {
-    script = require.resolve(`${packageName}/wasm/tflite_web_api_cc_simd.js`);
+    script = require.resolve('@tensorflow/tfjs-tflite/wasm/tflite_web_api_cc_simd.js');
   } catch (cause) {
-    throw new EngineMissing(packageName, { cause });
+    throw new EngineMissing('@tensorflow/tfjs-tflite', { cause });
   }
   // Only the interpreter itself is loaded, not the package's code for browsers around it.
   const factory: (options: object) => Promise<InterpreterModule> = require(script);
-  const { version }: { version: string } = require(`${packageName}/package.json`);
+  const { version }: { version: string } = require('@tensorflow/tfjs-tflite/package.json');
   const module = await factory({
     wasmBinary: readFileSync(script.replace(/js$/, 'wasm')),
     print: () => {},
