@@ -1,17 +1,7 @@
 import { besideMain, type Conversion, type ConvertOptions, mainFile, type SourceFile } from '../convert/convert.ts';
-import { readTfjsLayers } from '../convert/keras/read-tfjs.ts';
-import { readGraphDef } from '../convert/tensorflow/read-graph-def.ts';
-import { readTfjsGraph } from '../convert/tensorflow/read-tfjs-graph.ts';
-import { signatureOf } from '../convert/tensorflow/signature.ts';
-import type { TfPort, TfSignature } from '../convert/tensorflow/tf-graph.ts';
 import type { NamedTensor } from '../convert/verify/tensor.ts';
 import type { EngineAnswer, EngineOutput, SourceEngine } from '../convert/verify/verification.ts';
-import { WireReader } from '../wire/wire-reader.ts';
 import { EngineMissing } from './engine-missing.ts';
-import { graphArtifacts } from './graph-artifacts.ts';
-import { type GraphPort, runGraphModel, runLayersModel } from './tensorflow-js.ts';
-import { tfjsArtifacts } from './tfjs-artifacts.ts';
-import { runTfliteSource, tfliteShapes } from './tflite-engine.ts';
 
 /** What of the source was converted. */
 type Choice = Pick<ConvertOptions, 'inputs' | 'outputs' | 'signature'>;
@@ -26,61 +16,31 @@ export interface SourceRun {
   readonly batches: readonly (readonly NamedTensor[])[];
 }
 
-interface Answered {
+export interface Answered {
   readonly describes: string;
   readonly batches: readonly (readonly EngineOutput[])[];
 }
 
-type Engine = (run: SourceRun, main: Uint8Array, beside: readonly SourceFile[]) => Promise<Answered>;
+/** Runs one kind of source: the file that names it, and the files beside. @throws EngineMissing, or Error with the reason */
+export type RunKind = (run: SourceRun, main: Uint8Array, beside: readonly SourceFile[]) => Promise<Answered>;
 
-const portOf = ({ key, tensor }: TfPort): GraphPort => ({ name: key, tensor });
-const portsOf = ({ inputs, outputs }: TfSignature): { inputs: GraphPort[]; outputs: GraphPort[] } => ({
-  inputs: inputs.map(portOf),
-  outputs: outputs.map(portOf),
-});
+interface Engine {
+  /** What it is called when it cannot run a model. */
+  readonly name: string;
+  /** Readers and engines are large; only those of the format are loaded. */
+  readonly load: () => Promise<RunKind>;
+}
 
-const plainChoice = ({ inputs, outputs }: Choice) => ({ inputs, outputs });
+const tensorflow = (load: Engine['load']): Engine => ({ name: 'TensorFlow.js', load });
 
 /** The engine for every format that has one. */
-const engines: ReadonlyMap<string, { readonly name: string; readonly run: Engine }> = new Map([
-  [
-    'tfjs_layers',
-    {
-      name: 'TensorFlow.js',
-      run: ({ batches }: SourceRun, main: Uint8Array, beside: readonly SourceFile[]) => {
-        const names = readTfjsLayers(main, beside).architecture.outputs.map(output => output.name);
-        return runLayersModel(tfjsArtifacts(main, beside), batches, names);
-      },
-    },
-  ],
-  [
-    'tfjs_graph',
-    {
-      name: 'TensorFlow.js',
-      run: ({ batches, choice }: SourceRun, main: Uint8Array, beside: readonly SourceFile[]) => {
-        const { graph, signature } = readTfjsGraph(main, beside);
-        const ports = portsOf(signatureOf(graph, signature, plainChoice(choice)));
-        return runGraphModel(tfjsArtifacts(main, beside), batches, ports);
-      },
-    },
-  ],
-  [
-    'graphdef',
-    {
-      name: 'TensorFlow.js',
-      run: ({ batches, choice }: SourceRun, main: Uint8Array) => {
-        const graph = readGraphDef(new WireReader(main));
-        const ports = portsOf(signatureOf(graph, undefined, plainChoice(choice)));
-        return runGraphModel(graphArtifacts(graph), batches, ports);
-      },
-    },
-  ],
+const engines: ReadonlyMap<string, Engine> = new Map([
+  ['tfjs_layers', tensorflow(async () => (await import('./tensorflow-sources.ts')).runTfjsLayers)],
+  ['tfjs_graph', tensorflow(async () => (await import('./tensorflow-sources.ts')).runTfjsGraph)],
+  ['graphdef', tensorflow(async () => (await import('./tensorflow-sources.ts')).runFrozenGraph)],
   [
     'tflite',
-    {
-      name: 'The official TFLite interpreter',
-      run: ({ batches, choice }: SourceRun, main: Uint8Array) => runTfliteSource(main, choice.signature, batches),
-    },
+    { name: 'The official TFLite interpreter', load: async () => (await import('./tflite-engine.ts')).runTfliteSource },
   ],
 ]);
 
@@ -95,7 +55,8 @@ export async function runSource(run: SourceRun): Promise<EngineAnswer> {
   if (engine === undefined) return { kind: 'none', because: `There is no engine for this format; ${graphOnly}` };
   const main = mainFile(run.files);
   try {
-    const answered = await engine.run(run, main.bytes, besideMain(run.files, main));
+    const runKind = await engine.load();
+    const answered = await runKind(run, main.bytes, besideMain(run.files, main));
     return { kind: 'outputs', ...answered };
   } catch (error) {
     if (error instanceof EngineMissing)
@@ -120,15 +81,18 @@ function engineFailed(name: string, reason: string): EngineAnswer {
  * The engine of a converted source's framework, when its format has one.
  * @param evaluate where it runs; in this process by default
  */
-export function findEngine(
+export async function findEngine(
   { report }: Conversion,
   files: readonly SourceFile[],
   choice: Choice,
   evaluate: (run: SourceRun) => Promise<EngineAnswer> = runSource,
-): SourceEngine | undefined {
+): Promise<SourceEngine | undefined> {
   const { format } = report.source;
   if (!engines.has(format)) return undefined;
-  const shapes = format === 'tflite' ? tfliteShapes(mainFile(files).bytes, choice.signature) : undefined;
+  const shapes =
+    format === 'tflite'
+      ? (await import('./tflite-engine.ts')).tfliteShapes(mainFile(files).bytes, choice.signature)
+      : undefined;
   return {
     ...(shapes !== undefined && { shapes }),
     evaluate: batches => evaluate({ format, files, choice, batches }),

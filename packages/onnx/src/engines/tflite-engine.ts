@@ -1,8 +1,9 @@
 import { readTflite, type TfliteModel, type TfliteSubgraph, type TfliteTensor } from '../convert/tflite/read-tflite.ts';
 import { inputNames, outputNames, tfliteSignature } from '../convert/tflite/signature.ts';
-import { type NamedTensor, plainElements } from '../convert/verify/tensor.ts';
+import { plainElements } from '../convert/verify/tensor.ts';
 import type { Bar, EngineOutput } from '../convert/verify/verification.ts';
 import { floatBar } from './float-bar.ts';
+import type { RunKind } from './source-run.ts';
 import { interpreterVersion, runTflite } from './tflite-interpreter.ts';
 
 /** Where a call of the interpreter comes in and out, under the names of the converted graph. */
@@ -28,15 +29,8 @@ export function tfliteShapes(bytes: Uint8Array, signature: string | undefined): 
   return new Map(portsOf(readTflite(bytes), signature).inputs.map(({ name, tensor }) => [name, tensor.shape]));
 }
 
-/**
- * Runs a model in the official interpreter.
- * @throws EngineMissing, or Error with the reason why the interpreter cannot
- */
-export async function runTfliteSource(
-  bytes: Uint8Array,
-  signature: string | undefined,
-  batches: readonly (readonly NamedTensor[])[],
-): Promise<{ readonly describes: string; readonly batches: readonly (readonly EngineOutput[])[] }> {
+/** Runs a model in the official interpreter. @throws EngineMissing, or Error with the reason why it cannot */
+export const runTfliteSource: RunKind = async ({ batches, choice: { signature } }, bytes) => {
   const describes = `the official TFLite interpreter (tfjs-tflite ${await interpreterVersion()})`;
   const model = readTflite(bytes);
   const { main, inputs, outputs } = portsOf(model, signature);
@@ -57,7 +51,7 @@ export async function runTfliteSource(
     );
   }
   return { describes, batches: answered };
-}
+};
 
 const integers = new Set(['INT8', 'UINT8', 'INT16']);
 const isQuantized = ({ type, quantization }: TfliteTensor): boolean =>

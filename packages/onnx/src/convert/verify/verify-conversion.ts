@@ -19,7 +19,7 @@ export interface VerifyOptions {
    * The engine of the source's own framework, for sources that no evaluator here walks: `findEngine` of
    * `@holdfast/onnx/engines`, or one of the caller's. Undefined when there is none for such a source.
    */
-  readonly engineFor?: (conversion: Conversion, files: readonly SourceFile[]) => SourceEngine | undefined;
+  readonly engineFor?: (conversion: Conversion, files: readonly SourceFile[]) => Promise<SourceEngine | undefined>;
 }
 
 /**
@@ -36,7 +36,7 @@ export async function verifyConversion(
   const files = source instanceof Uint8Array ? [{ name: 'model', bytes: source }] : source;
   const reference = findReference(files, conversion, options.rounds);
   if (reference.kind === 'rows') return verifyByRows(conversion, reference.reference, options.run);
-  const engine = options.engineFor?.(conversion, files);
+  const engine = await options.engineFor?.(conversion, files);
   if (engine !== undefined) return verifyByEngine(conversion, engine, options.run);
   const { model } = conversion;
   const indices = indexInputs(readModel(model).graph);
