@@ -105,7 +105,7 @@ function readNewChunks(layout: Hdf5Layout, cursor: Cursor, wanted: Wanted): Uint
   return assemble(layout, chunk, readChunkIndex(cursor, flags, array), wanted);
 }
 
-/** Puts the chunks of an array side by side; parts that were never written are zero. */
+/** Puts the chunks of an array side by side; one that was never written is zero, one with holes is damaged. */
 function assemble(layout: Hdf5Layout, chunk: readonly number[], chunks: readonly Chunk[], wanted: Wanted): Uint8Array {
   const { shape, elementBytes, filters, path } = wanted;
   const chunkBytes = elementCount(chunk) * elementBytes;
@@ -117,8 +117,16 @@ function assemble(layout: Hdf5Layout, chunk: readonly number[], chunks: readonly
       'too_large',
       `The HDF5 array "${path}" claims ${wanted.bytes} bytes that the file cannot hold.`,
     );
+  const inside = chunks.filter(({ offsets }) => offsets.every((offset, d) => offset < shape[d]!));
+  const whole = shape.reduce((product, size, d) => product * Math.ceil(size / chunk[d]!), 1);
+  const found = new Set(inside.map(({ offsets }) => offsets.join())).size;
+  if (found > 0 && found < whole)
+    throw new OnnxError(
+      'source_malformed',
+      `The HDF5 array "${path}" has ${found} of its ${whole} pieces; copy or save the file again.`,
+    );
   const out = new Uint8Array(wanted.bytes);
-  for (const piece of chunks) {
+  for (const piece of inside) {
     const packed = new Cursor(layout, piece.at).take(piece.bytes);
     const bytes = unfilter(packed, piece, filters, chunkBytes);
     if (bytes.length < chunkBytes)
@@ -138,7 +146,6 @@ function place(
   elementBytes: number,
 ): void {
   const rank = shape.length;
-  if (offsets.some((offset, d) => offset >= shape[d]!)) return;
   const last = rank - 1;
   const width = Math.min(chunk[last]!, shape[last]! - offsets[last]!) * elementBytes;
   const copyRows = (dimension: number, from: number, to: number): void => {

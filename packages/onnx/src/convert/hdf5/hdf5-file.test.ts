@@ -66,6 +66,16 @@ test.each(['old', 'new'])(
   },
 );
 
+test('an array of which a piece is missing is refused, not filled with zeros', () => {
+  const bytes = readSample('old');
+  const view = new DataView(bytes.buffer);
+  const isChunkTree = (at: number): boolean => view.getUint32(at, false) === 0x54524545 && bytes[at + 4] === 1;
+  for (let at = 0; at + 8 <= bytes.length; at++)
+    if (isChunkTree(at) && view.getUint16(at + 6, true) > 1)
+      view.setUint16(at + 6, view.getUint16(at + 6, true) - 1, true);
+  expect(() => openHdf5(bytes).get('chunked')?.array()).toThrow(/"\/chunked" has \d+ of its \d+ pieces/);
+});
+
 test('a group that contains itself ends with an error', () => {
   const bytes = readSample('new');
   const root = openHdf5(bytes);
