@@ -28,9 +28,13 @@ export function byProbability(graph: GraphBuilder, classes: Labels, probabilitie
   return { kind: 'classes', classes, index: argMax(graph, probabilities), probabilities };
 }
 
-/** 1 / (1 + exp(-x)) in double, exact in both tails. */
+/**
+ * 1 / (1 + exp(-x)) in double, exact in both tails. The runtime's own `Sigmoid` is 1 - 1 / (1 + exp(x)) below zero, which
+ * is 0 from about -37 on; where probabilities are divided by their sum, that is the difference between an answer and NaN.
+ */
 export function sigmoid(graph: GraphBuilder, x: string): string {
-  return graph.op('Sigmoid', [x]);
+  const one = graph.double(1);
+  return graph.op('Div', [one, graph.op('Add', [one, graph.op('Exp', [graph.op('Neg', [x])])])]);
 }
 
 /** Sigmoid per class, divided by the row sum, as one-versus-rest classifiers report probabilities. */

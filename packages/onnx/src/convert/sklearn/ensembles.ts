@@ -1,5 +1,5 @@
 import { PyList, PyTuple } from '../pickle/python-values.ts';
-import { argMax, byProbability, indexAbove, normalizedRows, withComplement } from './class-answers.ts';
+import { argMax, byProbability, indexAbove, normalizedRows, sigmoid, withComplement } from './class-answers.ts';
 import { interpolate } from './interpolate.ts';
 import {
   type Answer,
@@ -76,13 +76,13 @@ function adaBoostClassifier(estimator: Estimator, x: Frame, to: Lowering): Answe
   const members = estimator.children('estimators_');
   const weights = estimator.dense('estimator_weights_').data.subarray(0, members.length);
   const isReal = estimator.text('algorithm') === 'SAMME.R';
-  const isOld = !isReal && to.version < 1005;
+  const addsHits = !isReal && to.version < 1005;
   const parts = members.map((member, i) => {
     const answer = classAnswer(member, x, to);
     if (isReal) return realScores(answer, member, to);
     const hit = decisionColumns(answer, member, classes, to);
     const weight = weights[i]!;
-    if (isOld) return graph.op('Mul', [hit, graph.double(weight)]);
+    if (addsHits) return graph.op('Mul', [hit, graph.double(weight)]);
     return graph.op('Where', [
       graph.op('Greater', [hit, graph.double(0.5)]),
       graph.double(weight),
@@ -99,10 +99,10 @@ function adaBoostClassifier(estimator: Estimator, x: Frame, to: Lowering): Answe
         ])
       : scores;
   const index = count === 2 ? indexAbove(graph, decision, 0) : argMax(graph, decision);
-  if (isOld) {
-    // The meaning of these scores changed between versions 1.3 and 1.5, so only the decision is certain.
+  if (addsHits && !(to.version >= 22 && to.version < 1003)) {
+    // What these scores mean changed in 0.22 and again between 1.3 and 1.5; elsewhere only the decision is certain.
     to.notes.push(
-      `${estimator.path}: probabilities of AdaBoost with SAMME before version 1.5 are left out; the label is exact.`,
+      `${estimator.path}: probabilities of AdaBoost with SAMME of this version are left out; the label is exact.`,
     );
     return { kind: 'classes', classes, index };
   }
@@ -317,9 +317,8 @@ function calibratedColumn(calibrator: Estimator, column: string, to: Lowering): 
   if (calibrator.className === '_SigmoidCalibration') {
     const a = calibrator.number('a_') ?? calibrator.refuse('has no slope');
     const b = calibrator.number('b_') ?? calibrator.refuse('has no offset');
-    return graph.op('Sigmoid', [
-      graph.op('Neg', [graph.op('Add', [graph.op('Mul', [graph.double(a), column]), graph.double(b)])]),
-    ]);
+    const exponent = graph.op('Add', [graph.op('Mul', [graph.double(a), column]), graph.double(b)]);
+    return sigmoid(graph, graph.op('Neg', [exponent]));
   }
   if (calibrator.className === 'IsotonicRegression') return isotonicColumn(calibrator, column, to);
   return calibrator.refuse('is a calibration that is not supported');

@@ -1,7 +1,7 @@
 import { NumpyArray, PyList, type PyValue } from '../pickle/python-values.ts';
 import { checkTree } from '../trees/check-tree.ts';
 import { type DecisionTree, emitTreeEnsemble } from '../trees/tree-ensemble.ts';
-import { argMax, indexAbove, withComplement } from './class-answers.ts';
+import { argMax, indexAbove, sigmoid, withComplement } from './class-answers.ts';
 import { type Answer, type Frame, frameWidth, type Lowering, matrix, type SklearnClass } from './lowering.ts';
 import { asEstimator, dense, type Estimator, fieldColumn } from './records.ts';
 
@@ -79,6 +79,18 @@ function knownCategories(estimator: Estimator, features: number): number[][] {
   return Array.from(flags, (flag, i) => (flag === 0 ? [] : [...dense(bins[i], `${estimator.path}._bin_mapper`).data]));
 }
 
+/** A code of a category counts without its fraction; below zero it is as unknown as its floor. */
+function wholeCategories(value: string, known: readonly (readonly number[])[], to: Lowering): string {
+  if (known.every(categories => categories.length === 0)) return value;
+  const { graph } = to;
+  const isCategory = graph.constant(
+    'bool',
+    [1, known.length],
+    known.map(categories => categories.length > 0),
+  );
+  return graph.op('Where', [isCategory, graph.op('Floor', [value]), value]);
+}
+
 function scoresOf(estimator: Estimator, x: Frame, to: Lowering): { value: string; columns: number } {
   let frame = x;
   if (estimator.has('_preprocessor')) frame = to.transform(estimator.child('_preprocessor'), x);
@@ -92,7 +104,8 @@ function scoresOf(estimator: Estimator, x: Frame, to: Lowering): { value: string
   });
   const columns = estimator.number('n_trees_per_iteration_') ?? 1;
   const baseline = estimator.dense('_baseline_prediction').data;
-  const sum = emitTreeEnsemble(to.graph, matrix(frame, to, estimator), trees, columns);
+  const input = wholeCategories(matrix(frame, to, estimator), known, to);
+  const sum = emitTreeEnsemble(to.graph, input, trees, columns);
   return { value: to.graph.op('Add', [sum, to.graph.double(baseline, [baseline.length])]), columns };
 }
 
@@ -102,7 +115,7 @@ function classifier(estimator: Estimator, x: Frame, to: Lowering): Answer {
   const scores = scoresOf(estimator, x, to);
   const probabilities =
     scores.columns === 1
-      ? withComplement(graph, graph.op('Sigmoid', [scores.value]))
+      ? withComplement(graph, sigmoid(graph, scores.value))
       : graph.op('Softmax', [scores.value], { axis: 1n });
   const index = scores.columns === 1 ? indexAbove(graph, scores.value, 0) : argMax(graph, scores.value);
   return { kind: 'classes', classes, index, probabilities, scores };

@@ -1,7 +1,7 @@
 import { argMax, byProbability, indexAbove, oneVersusRest, sigmoid, withComplement } from './class-answers.ts';
 import type { Answer, Frame, Lowering, SklearnClass } from './lowering.ts';
 import { matrix, requireWidth } from './lowering.ts';
-import { type Dense, dense, type Estimator } from './records.ts';
+import { type Dense, dense, type Estimator, type Labels } from './records.ts';
 
 /** X W^T + b of shape [batch, outputs], everything in double. */
 function linearScores(
@@ -26,6 +26,12 @@ function scoresOf(estimator: Estimator, x: Frame, to: Lowering): { value: string
   return linearScores(matrix(x, to, estimator), coefficients, estimator.dense('intercept_').data, to);
 }
 
+/** Labels of the classes; until 1.2 ridge classifiers keep them in their binarizer only. */
+function classesOf(estimator: Estimator): Labels {
+  const isHeldApart = !estimator.has('classes_') && estimator.has('_label_binarizer');
+  return (isHeldApart ? estimator.child('_label_binarizer') : estimator).labels('classes_');
+}
+
 function decision(estimator: Estimator, x: Frame, to: Lowering): Answer {
   if (
     estimator.has('_label_binarizer') &&
@@ -33,7 +39,7 @@ function decision(estimator: Estimator, x: Frame, to: Lowering): Answer {
   ) {
     estimator.refuse('predicts several labels at once, which is not supported');
   }
-  const classes = estimator.labels('classes_');
+  const classes = classesOf(estimator);
   const scores = scoresOf(estimator, x, to);
   const index = scores.columns === 1 ? indexAbove(to.graph, scores.value, 0) : argMax(to.graph, scores.value);
   return { kind: 'classes', classes, index, scores };
@@ -110,15 +116,20 @@ function ransac(estimator: Estimator, x: Frame, to: Lowering): Answer {
 /** Partial least squares: X is centred (and scaled) before the coefficients apply, depending on the version. */
 function partialLeastSquares(estimator: Estimator, x: Frame, to: Lowering): Answer {
   const { graph } = to;
-  const coefficients = estimator.dense('coef_');
-  const features = estimator.dense('_x_mean').data.length;
   const mean = estimator.dense('_x_mean').data;
   if (!estimator.has('intercept_'))
     estimator.refuse('was fitted before version 1.1, whose coefficients have another meaning');
-  if (coefficients.dims.at(-1) !== features || to.version < 1003)
-    estimator.refuse('was fitted before version 1.3, whose coefficients have another orientation');
+  const intercept = estimator.dense('intercept_').data;
   const centered = graph.op('Sub', [matrix(x, to, estimator), graph.double(mean)]);
-  return { kind: 'values', ...linearScores(centered, coefficients, estimator.dense('intercept_').data, to) };
+  // Until 1.2 the coefficients are those of scaled columns, targets x features under their private name.
+  if (estimator.has('_coef_')) {
+    const scaled = graph.op('Div', [centered, graph.double(estimator.dense('_x_std').data)]);
+    return { kind: 'values', ...linearScores(scaled, estimator.dense('_coef_'), intercept, to) };
+  }
+  const coefficients = estimator.dense('coef_');
+  if (coefficients.dims.at(-1) !== mean.length || to.version < 1003)
+    estimator.refuse('keeps coefficients of an unknown orientation');
+  return { kind: 'values', ...linearScores(centered, coefficients, intercept, to) };
 }
 
 /** Linear discriminant analysis and kin share the linear decision; probabilities are softmax or sigmoid. */

@@ -1,4 +1,4 @@
-import { byProbability, indexAbove, withComplement } from './class-answers.ts';
+import { byProbability, indexAbove, sigmoid, withComplement } from './class-answers.ts';
 import { type Answer, type Frame, type Lowering, matrix, requireWidth, type SklearnClass } from './lowering.ts';
 import { dense, type Estimator } from './records.ts';
 
@@ -11,7 +11,7 @@ function activated(value: string, name: string, estimator: Estimator, to: Loweri
     case 'relu':
       return to.graph.op('Max', [value, to.graph.double(0)]);
     case 'logistic':
-      return to.graph.op('Sigmoid', [value]);
+      return sigmoid(to.graph, value);
     case 'tanh':
       return to.graph.op('Tanh', [value]);
     case 'softmax':

@@ -1,4 +1,5 @@
 import { PyGlobal, PyObject, type PyValue } from '../pickle/python-values.ts';
+import { sigmoid } from './class-answers.ts';
 import type { Lowering } from './lowering.ts';
 import type { Estimator } from './records.ts';
 
@@ -36,7 +37,7 @@ const functions: Readonly<Record<string, Write>> = {
       to.graph.op('Sign', [x]),
       to.graph.op('Pow', [to.graph.op('Abs', [x]), to.graph.double(1 / 3)]),
     ]),
-  expit: single('Sigmoid'),
+  expit: (x, to) => sigmoid(to.graph, x),
   positive: x => x,
 };
 

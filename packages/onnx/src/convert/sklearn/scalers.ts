@@ -9,6 +9,7 @@ import {
   requireWidth,
   type SklearnClass,
 } from './lowering.ts';
+import { normalQuantile } from './normal-quantile.ts';
 import { dense, type Estimator } from './records.ts';
 
 const family = 'scaling and numeric transforms';
@@ -231,6 +232,9 @@ function tolerant(column: string, to: Lowering): string {
   ]);
 }
 
+/** How near to the first and the last quantile a value counts as beyond it, where scores are normal. */
+const boundsThreshold = 1e-7;
+
 /**
  * Empirical distribution function by linear interpolation, averaged from both sides as scikit-learn does, then
  * uniform or normal scores.
@@ -241,8 +245,7 @@ function quantileTransformer(estimator: Estimator, x: Frame, to: Lowering): Fram
   const references = estimator.dense('references_').data;
   const [count = 0, width = 0] = quantiles.dims;
   requireWidth(x, width, estimator);
-  if (estimator.text('output_distribution') === 'normal')
-    estimator.refuse('maps to the normal distribution, which ONNX cannot compute exactly');
+  const isNormal = estimator.text('output_distribution') === 'normal';
   const input = matrix(x, to, estimator);
   const frames = Array.from({ length: width }, (_, i): Frame => {
     const column = graph.op('Gather', [input, graph.ints(i)], { axis: 1n });
@@ -258,11 +261,17 @@ function quantileTransformer(estimator: Estimator, x: Frame, to: Lowering): Fram
       ),
     ]);
     const middle = graph.op('Mul', [graph.double(0.5), graph.op('Add', [up, down])]);
-    const lowest = graph.op('Equal', [column, graph.double(points[0]!)]);
-    const highest = graph.op('Equal', [column, graph.double(points[count - 1]!)]);
-    const low = graph.op('Where', [lowest, graph.double(0), middle]);
-    const bounded = graph.op('Where', [highest, graph.double(1), low]);
-    return matrixFrame(graph.op('Where', [graph.op('IsNaN', [column]), column, bounded]), 1);
+    const [first, last] = [graph.double(points[0]!), graph.double(points[count - 1]!)];
+    const lowest = isNormal
+      ? graph.op('Less', [graph.op('Sub', [column, graph.double(boundsThreshold)]), first])
+      : graph.op('Equal', [column, first]);
+    const highest = isNormal
+      ? graph.op('Greater', [graph.op('Add', [column, graph.double(boundsThreshold)]), last])
+      : graph.op('Equal', [column, last]);
+    const high = graph.op('Where', [highest, graph.double(1), middle]);
+    const bounded = graph.op('Where', [lowest, graph.double(0), high]);
+    const scores = isNormal ? normalQuantile(graph, bounded) : bounded;
+    return matrixFrame(graph.op('Where', [graph.op('IsNaN', [column]), column, scores]), 1);
   });
   return joinFrames(frames, to);
 }

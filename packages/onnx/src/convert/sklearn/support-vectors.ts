@@ -1,4 +1,4 @@
-import { argMax, indexAbove } from './class-answers.ts';
+import { argMax, indexAbove, sigmoid } from './class-answers.ts';
 import { kernelMatrix } from './kernels.ts';
 import { type Answer, type Frame, type Lowering, matrix, requireWidth, type SklearnClass } from './lowering.ts';
 import { pairwiseCoupling } from './pairwise-coupling.ts';
@@ -105,9 +105,13 @@ function classifier(estimator: Estimator, x: Frame, to: Lowering): Answer {
       ...probability,
     };
   }
+  if (estimator.text('decision_function_shape') === 'ovo') {
+    const index = argMax(graph, votes(decisions, count, to));
+    const columns = (count * (count - 1)) / 2;
+    return { kind: 'classes', classes, index, scores: { value: decisions, columns }, ...probability };
+  }
   const scores = oneVersusRestScores(decisions, count, to);
-  const breaksTies = estimator.flag('break_ties', false) && estimator.text('decision_function_shape') !== 'ovo';
-  const index = argMax(graph, breaksTies ? scores : votes(decisions, count, to));
+  const index = argMax(graph, estimator.flag('break_ties', false) ? scores : votes(decisions, count, to));
   return { kind: 'classes', classes, index, scores: { value: scores, columns: count }, ...probability };
 }
 
@@ -138,11 +142,7 @@ function probabilities(
   if (!estimator.flag('probability', false) || a.length === 0) return {};
   // sigmoid_predict of libsvm: 1 / (1 + exp(A f + B)), kept away from 0 and 1.
   const inner = graph.op('Add', [graph.op('Mul', [decisions, graph.double(a)]), graph.double(b)]);
-  const pair = graph.op('Clip', [
-    graph.op('Sigmoid', [graph.op('Neg', [inner])]),
-    graph.double(1e-7),
-    graph.double(1 - 1e-7),
-  ]);
+  const pair = graph.op('Clip', [sigmoid(graph, graph.op('Neg', [inner])), graph.double(1e-7), graph.double(1 - 1e-7)]);
   return { probabilities: pairwiseCoupling(pair, classes, to) };
 }
 

@@ -1,7 +1,7 @@
 import { NumpyArray } from '../pickle/python-values.ts';
 import { checkTree } from '../trees/check-tree.ts';
 import { type DecisionTree, emitTreeEnsemble } from '../trees/tree-ensemble.ts';
-import { argMax, byProbability, indexAbove, withComplement } from './class-answers.ts';
+import { argMax, byProbability, indexAbove, sigmoid, withComplement } from './class-answers.ts';
 import {
   type Answer,
   type Frame,
@@ -257,10 +257,7 @@ function boostingClassifier(estimator: Estimator, x: Frame, to: Lowering): Answe
   const probabilities =
     columns > 1
       ? graph.op('Softmax', [scores], { axis: 1n })
-      : withComplement(
-          graph,
-          graph.op('Sigmoid', [isExponential ? graph.op('Mul', [scores, graph.double(2)]) : scores]),
-        );
+      : withComplement(graph, sigmoid(graph, isExponential ? graph.op('Mul', [scores, graph.double(2)]) : scores));
   const index = columns === 1 ? indexAbove(graph, scores, 0) : argMax(graph, scores);
   return { kind: 'classes', classes, index, probabilities, scores: { value: scores, columns } };
 }
