@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 
-const program = fileURLToPath(new URL('../../bench/convert.ts', import.meta.url));
+const bench = (name: string): string => fileURLToPath(new URL(`../../bench/${name}.ts`, import.meta.url));
 const hasCollection = existsSync(fileURLToPath(new URL('../../../shared/models/MANIFEST.json', import.meta.url)));
 if (!hasCollection) console.warn('Comparing with the model collection is skipped: it is not beside this repository.');
 
@@ -15,7 +15,7 @@ test.skipIf(!hasCollection)(
   'every file of the collection converts within the bar of its format, twice to the same bytes, or is refused',
   async () => {
     // In a process of its own: ONNX Runtime ends the whole process when it finds a graph too odd.
-    const run = promisify(execFile)(process.execPath, ['--conditions=source', program, '--quiet']);
+    const run = promisify(execFile)(process.execPath, ['--conditions=source', bench('convert'), '--quiet']);
     const { stdout } = await run.catch((error: { readonly stdout: string }) => error);
     const lines = stdout.split('\n');
     // With --quiet a line begins like this only when something is wrong.
@@ -25,3 +25,11 @@ test.skipIf(!hasCollection)(
     expect(stdout).toMatch(/\d{3} files, 0 wrong\n$/);
   },
 );
+
+test.skipIf(!hasCollection)('1 row, no rows and up to 10,000 rows are answered as the reference rows are', async () => {
+  const args = ['--conditions=source', bench('convert-rows'), 'catboost', 'lightgbm', 'sklearn', 'xgboost'];
+  const run = promisify(execFile)(process.execPath, args);
+  const { stdout } = await run.catch((error: { readonly stdout: string }) => error);
+  expect(stdout.split('\n').filter(line => line.startsWith('wrong '))).toEqual([]);
+  expect(stdout).toMatch(/\d\d files, 0 wrong\n$/);
+});
