@@ -117,6 +117,42 @@ test('the files of a folder are deployed as one model, and the same folder again
   expect(JSON.parse((await deploy()).stdout)).toMatchObject({ created: false });
 });
 
+test.skipIf(!existsSync(textToNumber))(
+  'a scaler and a model deployed together answer as one model, whose provenance names both files',
+  async () => {
+    const shared = join(import.meta.dirname, '../../../shared/models');
+    const files = [
+      join(shared, 'sklearn/standard_scaler_only/model.pkl'),
+      join(shared, 'xgboost/binary_cancer/model.json'),
+    ];
+    const deploy = () => runCli('deploy', ...files, '--name', 'cancer', '--data', join(folder.path, 'data'), '--json');
+    const first = await deploy();
+    expect({ code: first.code, stderr: first.stderr }).toMatchObject({ code: 0 });
+    const { version } = z.object({ version: z.object({ version: z.number() }) }).parse(JSON.parse(first.stdout));
+    const data = Array.from({ length: 30 }, (_, i) => i);
+    const answer = await holdfast.infer('cancer', {
+      inputs: [{ name: 'X', datatype: 'FP64', shape: [1, 30], data }],
+    });
+    expect(answer.status).toBe(200);
+    const params = { model: 'cancer', version: version.version };
+    const { provenance } = await holdfast.control.call('readVersion', { params });
+    expect(provenance).toMatchObject({
+      file: 'model.pkl + model.json',
+      converted: expect.stringMatching(/StandardScaler.*binary:logistic/s),
+    });
+    expect(JSON.parse((await deploy()).stdout)).toMatchObject({ created: false });
+    const swapped = await runCli(
+      'deploy',
+      ...files.toReversed(),
+      '--name',
+      'swapped',
+      '--data',
+      join(folder.path, 'data'),
+    );
+    expect(swapped).toMatchObject({ code: 1 });
+  },
+);
+
 test('a second model that does not take what the first gives is refused with both named', async () => {
   const output = join(folder.path, 'pipeline.onnx');
   const { code, stderr } = await runCli('convert', source, source, '-o', output);

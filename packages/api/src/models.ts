@@ -105,9 +105,18 @@ export type SourceChoice = z.infer<typeof sourceChoiceSchema>;
 export const createVersionSchema = z.strictObject({
   /** The model's file, or the first of `files`. Anything but ONNX is converted on the way. */
   artifact: digestSchema,
-  /** Every file of a model that has several, under its name inside the model's folder. */
+  /**
+   * Every file of a model that has several, under its name inside the model's folder. Models that become one pipeline are
+   * stages 1, 2, ... in the order in which they run.
+   */
   files: z
-    .array(z.strictObject({ name: z.string().min(1).max(1024), artifact: digestSchema }))
+    .array(
+      z.strictObject({
+        name: z.string().min(1).max(1024),
+        artifact: digestSchema,
+        stage: z.int().min(1).max(20).optional(),
+      }),
+    )
     .min(1)
     .max(2000)
     .optional(),

@@ -78,15 +78,16 @@ export const publishOptions = {
 export async function publishFile(options: {
   readonly parsed: Parsed;
   readonly terminal: Terminal;
-  readonly path: string;
+  /** A model file or folder, or several that become one pipeline. */
+  readonly paths: readonly string[];
   readonly model: ModelName;
   readonly provenance?: Readonly<Record<string, string>>;
   /** Whether an alias may move to the new version. @default true */
   readonly movesAlias?: boolean;
 }): Promise<CreateVersionResponse> {
-  const { parsed, terminal, path, model, provenance, movesAlias = true } = options;
+  const { parsed, terminal, paths, model, provenance, movesAlias = true } = options;
   const client = connect(parsed, terminal);
-  const request = await requestOf(parsed, client, path, terminal.stderr);
+  const request = await requestOf(parsed, client, paths, terminal.stderr);
   terminal.stderr(`validating and loading ${model} ...\n`);
   const body = {
     ...request,
@@ -106,9 +107,9 @@ async function remoteFile(source: string): Promise<AsyncDisposable & { readonly 
 
 export const deployCommand: Command = {
   name: 'deploy',
-  usage: 'deploy MODEL|--source URL --name NAME [options]',
+  usage: 'deploy MODEL...|--source URL --name NAME [options]',
   summary:
-    'Register a model file or folder (ONNX, or anything that converts) as a new version and, once it is warm, move an alias to it.',
+    'Register a model file or folder (ONNX, or anything that converts) as a new version and, once it is warm, move an alias to it. Several become one pipeline, each fed by the one before.',
   options: {
     ...connectionOptions,
     ...jsonOption,
@@ -141,15 +142,18 @@ export const deployCommand: Command = {
   ],
   run: async (parsed, terminal) => {
     const source = text(parsed, 'source');
-    const [file = ''] = source === undefined ? words(parsed, 'MODEL') : words(parsed);
-    const ownName = source === undefined ? modelNameOfFile(file) : parseRemoteSource(source).model;
+    const files = parsed.positionals;
+    const last = files.at(-1);
+    if (source === undefined && last === undefined) throw new UsageError('expected: MODEL..., model files or folders');
+    if (source !== undefined) words(parsed);
+    const ownName = source === undefined ? modelNameOfFile(last ?? '') : parseRemoteSource(source).model;
     const model = parseModelName(text(parsed, 'name') ?? ownName);
     await using remote = source === undefined ? undefined : await remoteFile(source);
-    const path = remote?.path ?? file;
+    const paths = remote === undefined ? files : [remote.path];
     const plan = planOf(parsed, 'canary');
     if (plan !== undefined && text(parsed, 'alias') !== undefined)
       throw new UsageError('say either --alias or --canary');
-    const { version, created } = await publishFile({ parsed, terminal, path, model });
+    const { version, created } = await publishFile({ parsed, terminal, paths, model });
     if (plan !== undefined) {
       const body = { version: version.version, plan };
       const rollout = await connect(parsed, terminal).call('startRollout', { params: { model }, body });
@@ -172,17 +176,20 @@ export const deployCommand: Command = {
 async function requestOf(
   parsed: Parsed,
   client: HoldfastClient,
-  path: string,
+  paths: readonly string[],
   progress: (text: string) => void,
 ): Promise<CreateVersion> {
   const baselinePath = text(parsed, 'baseline');
   const format = baselinePath === undefined ? undefined : formatOfFile(baselinePath);
   const version = wholeNumber(parsed, 'version', 1, 2_147_483_647);
   const task = taskOf(parsed);
-  const files: { name: string; artifact: Digest }[] = [];
-  for (const file of await sourceFilesOf(path)) {
-    progress(`uploading ${file.name} ...\n`);
-    files.push({ name: file.name, artifact: (await uploadFile(client, file.path)).digest });
+  const files: { name: string; artifact: Digest; stage?: number }[] = [];
+  for (const [i, path] of paths.entries()) {
+    for (const file of await sourceFilesOf(path)) {
+      progress(`uploading ${file.name} ...\n`);
+      const { digest } = await uploadFile(client, file.path);
+      files.push({ name: file.name, artifact: digest, ...(paths.length > 1 && { stage: i + 1 }) });
+    }
   }
   const choice = sourceChoiceOf(parsed);
   let baseline: CreateVersion['baseline'];
@@ -202,7 +209,7 @@ async function requestOf(
     artifact: files[0]!.artifact,
     ...(files.length > 1 && { files }),
     ...(Object.keys(choice).length > 0 && { convert: choice }),
-    fileName: basename(resolve(path)),
+    fileName: paths.map(path => basename(resolve(path))).join(' + '),
     ...(version !== undefined && { version }),
     ...(baseline && { baseline }),
     ...(task && { task }),

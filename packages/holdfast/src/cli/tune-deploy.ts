@@ -63,7 +63,7 @@ export async function deployTrial(parsed: Parsed, terminal: Terminal, movesAlias
     throw new UsageError(`trial ${trial.number} left no file ${join(trialDirectory(folder, trial.number), file)}`);
   const model = parseModelName(text(parsed, 'name') ?? name);
   const provenance = provenanceOf(detail, trial);
-  const published = await publishFile({ parsed, terminal, path, model, provenance, movesAlias });
+  const published = await publishFile({ parsed, terminal, paths: [path], model, provenance, movesAlias });
   await noted(opened.studies, name, trial.number, model, published.version.version);
   if (flag(parsed, 'json')) terminal.stdout(`${JSON.stringify({ ...published, trial: trial.number })}\n`);
   else {

@@ -65,10 +65,11 @@ export class ConfiguredModels {
   }
 
   async #registerOne(name: ModelName, model: ModelConfig, progress: (text: string) => void): Promise<void> {
-    const { file = '', source } = model;
-    if (file !== '' && source !== undefined)
+    const { source } = model;
+    const files = model.file === undefined ? [] : [model.file].flat();
+    if (files.length > 0 && source !== undefined)
       throw fault('bad_configuration', `models.${name}`, 'has a file and a source; give one of them');
-    const fileName = source ?? basename(file);
+    const fileName = source ?? files.map(file => basename(file)).join(' + ');
     const baseline = model.baseline && {
       artifact: (await this.#blobs.put(createReadStream(model.baseline.file))).digest,
       format: formatOf(model.baseline.file),
@@ -77,7 +78,7 @@ export class ConfiguredModels {
     };
     const request = {
       ...(source === undefined
-        ? await storeSource(this.#blobs, file)
+        ? await storeSource(this.#blobs, ...files)
         : { artifact: (await this.#blobs.put([Buffer.from(remoteDescriptor(source))])).digest }),
       fileName,
       ...(model.convert && { convert: model.convert }),

@@ -54,8 +54,8 @@ export function makePublisher(rooms: {
     registry,
     blobs,
     fleet: serving.fleet,
-    convert: (files, convert) =>
-      convertModel([files], {
+    convert: (sources, convert) =>
+      convertModel(sources, {
         convert,
         timeoutMs: config.limits.conversionTimeout,
         memoryBytes: config.limits.conversionMemoryBytes,

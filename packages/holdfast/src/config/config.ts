@@ -249,10 +249,10 @@ export type VersionPolicy = z.output<typeof versionPolicySchema>;
 
 export const modelConfigSchema = z.strictObject({
   file: z
-    .string()
+    .union([z.string(), z.array(z.string()).min(1).max(20)])
     .optional()
     .describe(
-      'Model file or folder, relative to the configuration file: ONNX, or anything that converts to it. Registered at start when it is new.',
+      'Model file or folder, relative to the configuration file: ONNX, or anything that converts to it. Several in a list become one pipeline, each fed by the one before. Registered at start when it is new.',
     ),
   source: z
     .string()

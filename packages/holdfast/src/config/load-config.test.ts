@@ -10,6 +10,14 @@ function fileWith(text: string): string {
   return path;
 }
 
+test('several files of one model are found beside the configuration too', async () => {
+  const path = fileWith('models:\n  churn:\n    file: [scaler.pkl, churn.h5]\n');
+  expect(Object.values((await loadConfig(path)).models)[0]?.file).toEqual([
+    path.replace('holdfast.yaml', 'scaler.pkl'),
+    path.replace('holdfast.yaml', 'churn.h5'),
+  ]);
+});
+
 test('files of models are found beside the configuration', async () => {
   const path = fileWith('models:\n  churn:\n    file: churn.onnx\n    baseline: { file: data/train.csv }\n');
   const config = await loadConfig(path);

@@ -35,7 +35,8 @@ function withRemotePaths({ servers, ...remote }: Config['remote'], folder: strin
 /** Paths in the file are relative to the file. */
 function resolvePaths(config: Config, folder: string): Config {
   const models = Object.entries(config.models).map(([name, model]) => {
-    const file = model.file === undefined ? {} : { file: resolve(folder, model.file) };
+    const paths = Array.isArray(model.file) ? model.file.map(path => resolve(folder, path)) : model.file;
+    const file = paths === undefined ? {} : { file: typeof paths === 'string' ? resolve(folder, paths) : paths };
     const baseline = model.baseline && { baseline: { ...model.baseline, file: resolve(folder, model.baseline.file) } };
     return [name, { ...model, ...file, ...baseline, warmUp: model.warmUp.map(request => withPaths(request, folder)) }];
   });

@@ -16,41 +16,56 @@ import type { BlobStore } from '../registry/index.ts';
 
 export type CreateRequest = z.output<typeof createVersionSchema>;
 
-export type ConvertSource = (files: readonly SourcePath[], choice: SourceChoice) => Promise<ConvertedModel>;
+export type ConvertSource = (
+  sources: readonly (readonly SourcePath[])[],
+  choice: SourceChoice,
+) => Promise<ConvertedModel>;
 
 /** What a version is made from. */
 export interface ModelSource {
   /** Of the file itself, or of the list of files and choices: equal sources have equal digests. */
   readonly digest: Digest;
-  readonly files: readonly SourcePath[];
+  /** The files of each stage of a pipeline; nearly always of the one model. */
+  readonly sources: readonly (readonly SourcePath[])[];
   readonly choice: SourceChoice;
 }
 
-/** Stores a model file, or all files of a folder, as blobs. @throws Fault `bad_request` when there are none */
+/**
+ * Stores a model file, or all files of a folder, as blobs; those of several paths as the stages of a pipeline.
+ * @throws Fault `bad_request` when there are none
+ */
 export async function storeSource(
   blobs: BlobStore,
-  path: string,
+  ...paths: readonly string[]
 ): Promise<Pick<CreateRequest, 'artifact'> & Partial<Pick<CreateRequest, 'files'>>> {
   const files: NonNullable<CreateRequest['files']> = [];
-  for (const file of await sourceFilesOf(path))
-    files.push({ name: file.name, artifact: (await blobs.put(createReadStream(file.path))).digest });
+  for (const [i, path] of paths.entries()) {
+    for (const file of await sourceFilesOf(path)) {
+      const { digest } = await blobs.put(createReadStream(file.path));
+      files.push({ name: file.name, artifact: digest, ...(paths.length > 1 && { stage: i + 1 }) });
+    }
+  }
   return { artifact: files[0]!.artifact, ...(files.length > 1 && { files }) };
 }
 
 /** @throws Fault `artifact_not_found` for a file that was not uploaded, `model_rejected` for an empty one */
 export async function sourceOf(blobs: BlobStore, request: CreateRequest): Promise<ModelSource> {
-  const listed = request.files ?? [{ name: request.fileName ?? 'model', artifact: request.artifact }];
+  const listed: NonNullable<CreateRequest['files']> = request.files ?? [
+    { name: request.fileName ?? 'model', artifact: request.artifact },
+  ];
   const sizes = await Promise.all(listed.map(file => blobs.sizeOf(file.artifact)));
   const files = await Promise.all(
-    listed.map(async ({ name, artifact }) => ({ name, path: await blobs.locate(artifact) })),
+    listed.map(async ({ name, artifact, stage = 1 }) => ({ name, stage, path: await blobs.locate(artifact) })),
   );
+  const stages = [...Map.groupBy(files, file => file.stage)].sort(([a], [b]) => a - b);
+  const sources = stages.map(([, own]) => own.map(({ name, path }) => ({ name, path })));
   const choice = request.convert ?? {};
   if (request.files === undefined && Object.keys(choice).length === 0) {
     if (sizes[0] === 0) throw fault('model_rejected', 'the file is empty');
-    return { digest: request.artifact, files, choice };
+    return { digest: request.artifact, sources, choice };
   }
   const list = JSON.stringify({ files: listed, convert: choice });
-  return { digest: (await blobs.put([Buffer.from(list)])).digest, files, choice };
+  return { digest: (await blobs.put([Buffer.from(list)])).digest, sources, choice };
 }
 
 /** The ONNX file of a source while it is registered; disposing removes what was only made for that. */
@@ -61,14 +76,14 @@ export interface ImportedSource extends AsyncDisposable {
 
 /** An ONNX file as it is; everything else is converted and its report stored. */
 export async function importSource(
-  { files, choice }: ModelSource,
+  { sources, choice }: ModelSource,
   { convert, blobs }: { readonly convert: ConvertSource; readonly blobs: BlobStore },
 ): Promise<ImportedSource> {
-  const [main] = files;
-  const isPlain = files.length === 1 && Object.keys(choice).length === 0;
+  const [main] = sources[0] ?? [];
+  const isPlain = sources.length === 1 && sources[0]?.length === 1 && Object.keys(choice).length === 0;
   if (main !== undefined && isPlain && sniffFile(await readFile(main.path)) === 'onnx')
     return { path: main.path, provenance: {}, [Symbol.asyncDispose]: async () => {} };
-  const converted = await convert(files, choice);
+  const converted = await convert(sources, choice);
   const { report, verification } = converted.result;
   const stored = await blobs.put([Buffer.from(JSON.stringify(converted.result))]);
   const { framework, frameworkVersion, modelClass, format } = report.source;

@@ -24,7 +24,8 @@ async function readDescriptor(path: string): Promise<string | undefined> {
 }
 
 /** The server that a source stands for; undefined when it is a model itself. */
-export async function remoteOf({ files }: ModelSource): Promise<string | undefined> {
+export async function remoteOf({ sources }: ModelSource): Promise<string | undefined> {
+  const files = sources.flat();
   const [only] = files;
   return only === undefined || files.length > 1 ? undefined : readDescriptor(only.path);
 }
