@@ -30,3 +30,8 @@ test.each([
 ])('%j is %s ms', (text, expected) => {
   expect(parseDurationMs(text)).toBe(expected);
 });
+
+test('a memory limit that no runner could live with is refused by what one needs', () => {
+  const config = { defaults: { runner: { memoryBytes: 1_000_000 } } };
+  expect(() => configSchema.parse(config)).toThrow(/memoryBytes.*needs 64000000/s);
+});

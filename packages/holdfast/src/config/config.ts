@@ -284,9 +284,14 @@ export const modelConfigSchema = z.strictObject({
       hangTimeout: durationSchema.prefault('30s').describe('A run longer than this kills the runner.'),
       memoryBytes: z
         .int()
-        .min(64_000_000)
+        .min(
+          64_000_000,
+          'a runner with a small model needs 64000000 (64 MB); a larger one also the size of its weights',
+        )
         .optional()
-        .describe("Memory limit of the runner's data segment, bytes; none when absent."),
+        .describe(
+          'Most memory that a runner may take for its model and the tensors of a run, bytes, beside what an empty one takes (about 130 MB resident); at least 64000000, and twice the size of the weights is a good start. None when absent. A run that needs more fails, or ends the runner, which is replaced.',
+        ),
     })
     .prefault({}),
   warmUp: z
