@@ -135,10 +135,22 @@ test('real and quantised TFLite models agree with the official interpreter, and 
 
 test.skipIf(!hasFixtures).each([
   ['graphdef/tf2onnx_regression', ['frozen.pb']],
+  ['keras/cnn_digits', ['model.keras']],
+  ['keras/dense_bn_iris', ['model.h5']],
   ['tfjs/layers_cnn', ['model.json', 'weights.bin']],
   ['tflite/hello_world_int8', ['hello_world_int8.tflite']],
   ['tflite/mnist_lstm_float', ['trained_lstm.tflite']],
 ])('%s agrees with the engine of its framework', async (folder, names) => {
   const files = names.map(name => ({ name, bytes: readFixture(`${folder}/${name}`) }));
   expect(await verified(files)).toMatchObject({ kind: 'agrees' });
+});
+
+test.skipIf(!hasFixtures)('one wrong weight of a Keras model is found, and layers TF.js lacks are named', async () => {
+  const digits = readFixture('keras/cnn_digits/model.h5');
+  expect(await refusal(digits, model => spoilWeights(model, 0.01))).toEqual(isWrong);
+  const siamese = await verified(readFixture('keras/nested_shared_siamese/model.keras'));
+  expect(siamese).toMatchObject({
+    kind: 'not-compared',
+    how: expect.stringMatching(/TensorFlow.js cannot run .*layer "/),
+  });
 });

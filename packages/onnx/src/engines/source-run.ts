@@ -36,6 +36,8 @@ const tensorflow = (load: Engine['load']): Engine => ({ name: 'TensorFlow.js', l
 /** The engine for every format that has one. */
 const engines: ReadonlyMap<string, Engine> = new Map([
   ['tfjs_layers', tensorflow(async () => (await import('./tensorflow-sources.ts')).runTfjsLayers)],
+  ['keras', tensorflow(async () => (await import('./tensorflow-sources.ts')).runKerasArchive)],
+  ['keras_h5', tensorflow(async () => (await import('./tensorflow-sources.ts')).runKerasH5)],
   ['tfjs_graph', tensorflow(async () => (await import('./tensorflow-sources.ts')).runTfjsGraph)],
   ['graphdef', tensorflow(async () => (await import('./tensorflow-sources.ts')).runFrozenGraph)],
   [

@@ -1,4 +1,4 @@
-import type { GraphModel, io, NamedTensorMap, Tensor } from '@tensorflow/tfjs';
+import type { GraphModel, io, LayersModel, NamedTensorMap, Tensor } from '@tensorflow/tfjs';
 import { type NamedTensor, plainElements } from '../convert/verify/tensor.ts';
 import type { EngineOutput } from '../convert/verify/verification.ts';
 import { floatBar } from './float-bar.ts';
@@ -42,14 +42,19 @@ function outputOf(name: string, tensor: Tensor): EngineOutput {
   return { name, values, bar: floatBar };
 }
 
-/** Runs a layers model; inputs and outputs pair with those of the converted graph by their order. */
+/**
+ * Runs a layers model; inputs and outputs pair with those of the converted graph by their order.
+ * @param fill gives the model its weights where the artifacts hold none
+ */
 export async function runLayersModel(
   artifacts: io.ModelArtifacts,
   batches: readonly (readonly NamedTensor[])[],
   outputNames: readonly string[],
+  fill: (tf: Tensorflow, model: LayersModel) => void = () => {},
 ): Promise<TensorflowAnswer> {
   const tf = await loadTensorflowJs();
   const model = await tf.loadLayersModel(tf.io.fromMemory(artifacts));
+  fill(tf, model);
   if (model.outputs.length !== outputNames.length)
     throw new Error(`it has ${model.outputs.length} outputs, the converted graph ${outputNames.length}`);
   const run = (batch: readonly NamedTensor[]): EngineOutput[] => {
