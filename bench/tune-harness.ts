@@ -125,6 +125,10 @@ export function quantile(values: readonly number[], q: number): number {
 export interface PeerFigure {
   readonly system: string;
   readonly median: number;
+  /** The lower quartile over its seeds. */
+  readonly low: number;
+  /** The upper quartile. */
+  readonly high: number;
 }
 
 /** Medians of the peers for a problem and budget, best first. */
@@ -133,7 +137,10 @@ export function peersOf(problem: string, trials: number): readonly PeerFigure[] 
   return lines
     .map(line => line.split(','))
     .filter(c => c[0] === problem && Number(c[1]) === trials && c[2] !== 'random')
-    .map(c => ({ system: c[2]!, median: Math.max(0, Number(c[4])) }))
+    .map(c => {
+      const [median = 0, low = 0, high = 0] = c.slice(4, 7).map(v => Math.max(0, Number(v)));
+      return { system: c[2]!, median, low, high };
+    })
     .sort((a, b) => a.median - b.median);
 }
 
