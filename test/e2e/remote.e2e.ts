@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -72,22 +73,40 @@ function makeCertificate(): { readonly key: Buffer; readonly cert: Buffer } {
 const shown = new Set<string | undefined>();
 let front: Server;
 
+interface PassedOn {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body: Buffer;
+}
+
+/** What the far server answers to a request; rejects while it is away. */
+async function passOn(request: IncomingMessage): Promise<PassedOn> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const { method = 'GET', url = '/', headers } = request;
+  const header = 'inference-header-content-length';
+  const length = headers[header];
+  const answer = await fetch(`${far.ready.inferenceUrl}${url}`, {
+    method,
+    ...(typeof length === 'string' && { headers: { [header]: length } }),
+    ...(method === 'POST' && { body: Buffer.concat(chunks) }),
+  });
+  const answeredLength = answer.headers.get(header);
+  return {
+    status: answer.status,
+    headers: answeredLength === null ? {} : { [header]: answeredLength },
+    body: Buffer.from(await answer.arrayBuffer()),
+  };
+}
+
 /** TLS in front of the far server. */
 async function startTlsFront(): Promise<number> {
-  front = createServer(makeCertificate(), async (request, response) => {
+  front = createServer(makeCertificate(), (request, response) => {
     shown.add(request.headers.authorization);
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const { method = 'GET', url = '/', headers } = request;
-    const header = 'inference-header-content-length';
-    const length = headers[header];
-    const answer = await fetch(`${far.ready.inferenceUrl}${url}`, {
-      method,
-      ...(typeof length === 'string' && { headers: { [header]: length } }),
-      ...(method === 'POST' && { body: Buffer.concat(chunks) }),
-    });
-    response.writeHead(answer.status, { [header]: answer.headers.get(header) ?? '' });
-    response.end(Buffer.from(await answer.arrayBuffer()));
+    passOn(request).then(
+      ({ status, headers, body: answer }) => response.writeHead(status, headers).end(answer),
+      () => response.writeHead(502).end(),
+    );
   });
   await new Promise<void>(resolve => front.listen(0, 'localhost', resolve));
   return z.object({ port: z.number() }).parse(front.address()).port;
@@ -210,4 +229,4 @@ test('what is gone answers 503 with Retry-After and is not ready, and serves aga
     });
     expect(await outputsOf(near, name)).toEqual(expected);
   }
-});
+}, 240_000);

@@ -79,6 +79,7 @@ const gateway = await startGateway({
   limits: settings.limits,
   control: line,
   mayControl: settings.mayControl,
+  corsOrigins: settings.corsOrigins,
   sink: recorder ?? nullSink,
   labels,
   connect: (socket, options) => {

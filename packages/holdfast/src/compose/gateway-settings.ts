@@ -14,6 +14,7 @@ export const gatewaySettingsSchema = z.object({
   mayControl: z.boolean(),
   logDirectory: z.string(),
   runDirectory: z.string(),
+  corsOrigins: z.array(z.string()),
   /** Credentials of the servers that versions live on. */
   remote: remoteSchema,
   limits: z.object({

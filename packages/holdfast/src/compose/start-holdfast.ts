@@ -109,7 +109,7 @@ async function startAlone({ config, workers, progress, signal }: StartRequest): 
     ...(await configured.registerEnsembles(Object.entries(config.ensembles))),
   ];
   signal.throwIfAborted();
-  await serving.fleet.answerWithoutModels();
+  await serving.fleet.sendFirstTable();
   const gateways = await serving.gateways();
   const inferenceUrl = urlOf(config.host, gateways.port);
   let consoleUrl = '';

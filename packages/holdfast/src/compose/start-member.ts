@@ -263,7 +263,7 @@ export async function startMember(request: StartRequest & { readonly database: s
   copiedRollouts = await openRollouts(copy);
   await part.fleet.open();
   signal.throwIfAborted();
-  await part.fleet.answerWithoutModels();
+  await part.fleet.sendFirstTable();
   const gateways = await part.gateways();
   inferenceUrl = urlOf(config.host, gateways.port);
   if (leaderHandler === undefined) door.use(forward);

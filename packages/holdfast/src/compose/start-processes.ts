@@ -40,6 +40,7 @@ export function startGateways(request: GatewaysRequest): Promise<Gateways> {
       logDirectory: directory.log,
       runDirectory: directory.run,
       limits: config.limits,
+      corsOrigins: config.cors.origins,
       remote: config.remote,
       recording: {
         enabled: recording.enabled,

@@ -385,6 +385,21 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('How the machines that share a database speak to each other. Keep it on a private network.'),
+  cors: z
+    .strictObject({
+      origins: z
+        .array(
+          z
+            .string()
+            .refine(
+              origin => origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin),
+              'name an origin such as https://app.example.com, or *',
+            ),
+        )
+        .default([])
+        .describe('Origins whose pages may send requests to the inference port and read the answers; * is every one.'),
+    })
+    .prefault({}),
   remote: remoteSchema.prefault({}).describe('The servers that versions with a source live on.'),
   hosts: z
     .array(z.string())

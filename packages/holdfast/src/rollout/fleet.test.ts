@@ -106,6 +106,20 @@ test('a version that cannot be loaded leaves the alias where it was', async () =
   expect(await registry.aliases(churn)).toMatchObject([{ alias: 'champion', version: 1 }]);
 });
 
+test('while models load at the start the first table says so of each, and which is the champion', async () => {
+  const { fleet, runners, tables, registry } = await openFleet(2);
+  await registry.moveAlias(churn, champion, 2, by);
+  const loading = Promise.withResolvers<void>();
+  runners.loading = loading.promise;
+  const opened = fleet.open();
+  await expect.poll(() => tables.length).toBe(1);
+  expect(tables[0]?.models[0]).toMatchObject({ aliases: { champion: 2 } });
+  expect(tables[0]?.models[0]?.versions.map(({ state }) => state)).toEqual(['unloaded', 'loading']);
+  loading.resolve();
+  await opened;
+  expect(tables.at(-1)?.models[0]?.versions.map(({ state }) => state)).toEqual(['unloaded', 'ready']);
+});
+
 test('gateways learn of a quarantine before the version that it falls back to is loaded', async () => {
   const { fleet, runners, tables } = await openFleet(3);
   for (const version of [1, 2, 3]) await fleet.moveAlias(churn, champion, version, by);

@@ -87,11 +87,28 @@ export class Fleet {
   /** Loads what the registry says is live. A model that cannot be loaded does not keep the others from serving. */
   async open(): Promise<void> {
     const names = await this.#options.registry.modelNames();
-    await Promise.all(names.map(name => this.#turns.take(name, () => this.#reconcile(name))));
+    for (const name of names) await this.#expect(name);
+    // The first table has every model, so that none is taken for unknown, nor the whole for ready, while one loads.
+    const told = names.length > 0 ? this.#send() : undefined;
+    await Promise.all([told, ...names.map(name => this.#turns.take(name, () => this.#reconcile(name)))]);
   }
 
-  /** Where nothing is routed gateways wait for their first table; from now on they answer that no model is there. */
-  async answerWithoutModels(): Promise<void> {
+  /** Routes a model whose versions are about to be loaded. */
+  async #expect(model: ModelName): Promise<void> {
+    const { registry } = this.#options;
+    const aliases = Object.fromEntries((await registry.aliases(model)).map(({ alias, version }) => [alias, version]));
+    const isHeld = await registry.isHeld(model);
+    const wanted = new Set(isHeld ? [] : Object.values(aliases));
+    const versions = (await registry.versions(model)).map(version => {
+      const routed = this.#route(version);
+      const isLoading = wanted.has(version.version) && version.quarantine === undefined;
+      return isLoading ? { ...routed, state: 'loading' as const } : routed;
+    });
+    if (versions.length > 0) this.#routed.set(model, { name: model, aliases, versions });
+  }
+
+  /** Gateways wait for a table before they answer; where no model has made one, they get an empty one now. */
+  async sendFirstTable(): Promise<void> {
     if (this.#generation === 0) await this.#send();
   }
 

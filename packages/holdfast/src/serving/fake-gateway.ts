@@ -67,10 +67,12 @@ export class FakeGateway implements AsyncDisposable {
     {
       hasGrpc = false,
       control,
+      corsOrigins = [],
       ports = { port: 0, grpcPort: 0 },
     }: {
       readonly hasGrpc?: boolean;
       readonly control?: ControlDoor;
+      readonly corsOrigins?: readonly string[];
       readonly ports?: { readonly port: number; readonly grpcPort: number };
     } = {},
   ): Promise<FakeGateway> {
@@ -80,6 +82,7 @@ export class FakeGateway implements AsyncDisposable {
       port: ports.port,
       grpcPort: hasGrpc ? ports.grpcPort : undefined,
       ...(control !== undefined && { control, mayControl: true }),
+      corsOrigins,
       limits: { bodyBytes: 67_108_864, requestTimeout: 10_000, connections: 4096, ...limits },
       sink: fake.sink,
       labels: fake.sink,

@@ -12,6 +12,7 @@ import { healthMethods } from './grpc/health-service.ts';
 import { ProtoCatalog } from './grpc/proto-catalog.ts';
 import { reflectionMethods } from './grpc/reflection-service.ts';
 import { statusOf } from './grpc/status.ts';
+import { CorsPolicy } from './http/cors.ts';
 import { Exchange, type ListenerState, type Reply } from './http/exchange.ts';
 import { listen, portOf } from './http/listener.ts';
 import { BodyReader } from './large-body/body-reader.ts';
@@ -51,6 +52,8 @@ export interface GatewayOptions {
   readonly control?: ControlDoor;
   /** Whether clients may load and unload models and change settings. @default false */
   readonly mayControl?: boolean;
+  /** Origins whose pages may ask over HTTP and read the answers; `*` is every one. @default none */
+  readonly corsOrigins?: readonly string[];
   readonly sink: PredictionSink;
   readonly labels: LabelSink;
   /** Opens the link to a runner process; `connectRunner` of the runtime room. */
@@ -163,7 +166,13 @@ class HttpGateway implements Gateway {
     const clock = options.clock ?? systemClock;
     const { sink, ids, log, limits, connect } = options;
     const metrics = new ServingMetrics(options.metrics);
-    this.#state = { isClosing: false, heldBytes: 0, heldBytesLimit: heldBodies * limits.bodyBytes };
+    const { corsOrigins = [] } = options;
+    this.#state = {
+      isClosing: false,
+      heldBytes: 0,
+      heldBytesLimit: heldBodies * limits.bodyBytes,
+      cors: corsOrigins.length === 0 ? undefined : new CorsPolicy(corsOrigins),
+    };
     const traffic = new Traffic({ connect, metrics, clock, log, registry: options.metrics });
     const path = new PredictionPath({
       traffic,
@@ -295,7 +304,7 @@ class HttpGateway implements Gateway {
     try {
       const arrival = { path, receivedMs: this.#clock.wallMs(), startedMs: this.#clock.monotonicMs() };
       exchange = new Exchange(request, response, arrival, this.#state);
-      await this.#dispatch(exchange, matched);
+      if (!exchange.answerPreflight()) await this.#dispatch(exchange, matched);
     } catch (error) {
       this.#refuse(exchange, response, matched, error);
     } finally {

@@ -64,6 +64,39 @@ test('a sequence hands tensors on, with one record of the whole that names its p
   ]);
 });
 
+test('an ensemble that was only known to be loading answers once it is', async () => {
+  const parts = [model('double', x => 2 * x), model('next', x => x + 1)];
+  const both = ensemble(['raw'], ['out'], sequence);
+  const { ensemble: _, ...loading } = { ...both.versions[0]!, state: 'loading' as const };
+  await fake.route(...parts, { ...both, versions: [loading] });
+  expect((await infer([1])).status).toBe(503);
+  await fake.route(...parts, both);
+  expect(await infer([1])).toMatchObject({ status: 200, outputs: [['out', [3]]] });
+});
+
+test('how long a caller would have its request wait holds for the queue of each part', async () => {
+  const double = fake.version(
+    one,
+    mapping(x => 2 * x),
+  );
+  const next = model('next', x => x + 1);
+  await fake.route(
+    { name: 'double', aliases: { champion: 1 }, versions: [double] },
+    next,
+    ensemble(['raw'], ['out'], sequence),
+  );
+  const runner = fake.runnerOf(double);
+  runner.hold();
+  const running = infer([1]);
+  await expect.poll(() => runner.batches.length).toBe(1);
+  const input = { name: 'raw', datatype: 'FP32', shape: [1, 1], data: [2] };
+  const body = JSON.stringify({ inputs: [input], parameters: { timeout: 1000 } });
+  const { status, text } = await fake.call('/v2/models/both/infer', { body });
+  expect([status, text]).toEqual([503, '{"error":"Request timeout expired"}']);
+  runner.release();
+  expect((await running).status).toBe(200);
+});
+
 test('steps that need nothing of each other run at the same time', async () => {
   const [left, right] = [model('left', x => -x), model('right', x => x / 2)];
   const steps = [

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { fault } from '@holdfast/api';
 import { asRefusal, BodyTooLarge, badRequest, type Refusal } from '../refusal.ts';
 import { type Coding, compress, decompress, requestCoding, responseCoding } from './content-coding.ts';
+import type { CorsPolicy } from './cors.ts';
 import { headerNamed, type RequestHeaders, readHeaders } from './request-headers.ts';
 
 /** A chunked body in more pieces than this is an attack on the allocator. */
@@ -25,6 +26,8 @@ export interface ListenerState {
   heldBytes: number;
   /** More than this many are not held: the next body is refused as `overloaded`. */
   readonly heldBytesLimit: number;
+  /** Undefined where pages of other origins may not ask. */
+  readonly cors: CorsPolicy | undefined;
 }
 
 /** One request and its answer. */
@@ -57,6 +60,13 @@ export class Exchange {
     this.receivedMs = arrival.receivedMs;
     this.startedMs = arrival.startedMs;
     this.headers = readHeaders(request.rawHeaders);
+  }
+
+  /** Whether it was the question of a browser whether it may ask, which is answered herewith. */
+  answerPreflight(): boolean {
+    const reply = this.#listener.cors?.preflight(this.method, name => this.header(name));
+    if (reply !== undefined) this.reply(reply);
+    return reply !== undefined;
   }
 
   get method(): string {
@@ -192,6 +202,8 @@ export class Exchange {
     const all = ['Content-Type', contentType, 'Content-Length', String(bytes)];
     if (headers !== undefined) for (const part of headers) all.push(part);
     if (coding !== undefined) all.push('Content-Encoding', coding);
+    const cors = this.#listener.cors?.headersFor(this.headers.origin);
+    if (cors !== undefined) all.push(...cors);
     if (this.#mustClose || this.#listener.isClosing) all.push('Connection', 'close');
     response.writeHead(status, all);
     if (isText) response.end(body, isAscii === true ? 'latin1' : 'utf8');

@@ -98,6 +98,10 @@ export class ServedVersion {
     return this.#ensemble === undefined && this.#batcher.isFullFor(caller);
   }
 
+  get isEnsemble(): boolean {
+    return this.#ensemble !== undefined;
+  }
+
   get state(): VersionState {
     return this.#routed.state;
   }

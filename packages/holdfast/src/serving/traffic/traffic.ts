@@ -177,7 +177,10 @@ export class Traffic {
     const current = this.#models.get(model.name);
     const versions = new Map<number, ServedVersion>();
     for (const routed of model.versions.toSorted((a, b) => b.version - a.version)) {
-      const served = current?.versions.get(routed.version) ?? this.#open(model.name, routed);
+      const known = current?.versions.get(routed.version);
+      // Until it is loaded an ensemble is not known to be one.
+      const isSame = known !== undefined && known.isEnsemble === (routed.ensemble !== undefined);
+      const served = isSame ? known : this.#open(model.name, routed);
       versions.set(routed.version, served);
       kept.push({ served, routed });
     }
