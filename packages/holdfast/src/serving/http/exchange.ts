@@ -26,8 +26,8 @@ export interface ListenerState {
   heldBytes: number;
   /** More than this many are not held: the next body is refused as `overloaded`. */
   readonly heldBytesLimit: number;
-  /** Undefined where pages of other origins may not ask. */
-  readonly cors: CorsPolicy | undefined;
+  /** @default pages of other origins may not ask */
+  readonly cors?: CorsPolicy | undefined;
 }
 
 /** One request and its answer. */
