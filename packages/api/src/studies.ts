@@ -146,6 +146,10 @@ export const trialSchema = z.object({
   startedAtMs: z.number().exactOptional(),
   finishedAtMs: z.number().exactOptional(),
   leaseUntilMs: z.number().exactOptional(),
+  /** Of population-based training: the member whose interval it is, and the trial whose checkpoint it starts from. */
+  lineage: z
+    .object({ member: z.int(), startTrial: z.int().exactOptional(), fromStep: z.number(), toStep: z.number() })
+    .exactOptional(),
   revision: z.int(),
 });
 export type Trial = z.infer<typeof trialSchema>;
@@ -221,6 +225,10 @@ export const askAnswerSchema = z.discriminatedUnion('kind', [
     resumeFrom: z.number().exactOptional(),
     /** The lost trial whose evaluation this is, when a job of it may still be running somewhere. */
     repeats: z.int().exactOptional(),
+    /** The trial whose checkpoint this one starts from, the number its folder has, and the step of the checkpoint. */
+    startFrom: z.object({ trial: z.int(), folder: z.int(), step: z.number() }).exactOptional(),
+    /** The step at which the trial is complete, when that is before the end of the command. */
+    untilStep: z.number().exactOptional(),
   }),
   z.object({ kind: z.literal('exhausted') }),
   z.object({ kind: z.literal('finished'), because: z.string() }),

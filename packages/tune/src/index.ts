@@ -53,6 +53,12 @@ export {
   restorePopulation,
   type Segment,
 } from './population/population.ts';
+export {
+  type Lineage,
+  lineagesOf,
+  type PopulationSamplerOptions,
+  populationSampler,
+} from './population/population-sampler.ts';
 export { asha } from './pruners/asha.ts';
 export { hyperband } from './pruners/hyperband.ts';
 export { type LearningCurveOptions, learningCurvePruner } from './pruners/learning-curve.ts';

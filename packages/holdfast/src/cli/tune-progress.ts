@@ -21,6 +21,11 @@ function describe(params: Readonly<Record<string, unknown>>): string {
   return text.length > 100 ? `${text.slice(0, 97)}...` : text;
 }
 
+/** Whose training a trial of a population goes on with. */
+function beginningOf({ startFrom }: Extract<StudyProgress, { kind: 'started' }>['trial']): string {
+  return startFrom === undefined ? '' : `, from trial ${startFrom.trial} at step ${startFrom.step}`;
+}
+
 /**
  * Shows a study while it runs, on stderr: one line a finished trial, and on a terminal a block below that is drawn anew
  * with the trials under way.
@@ -50,7 +55,7 @@ export class TuneProgress implements Disposable {
     switch (progress.kind) {
       case 'started':
         this.#running.set(progress.trial.number, { startedAtMs: Date.now(), step: undefined, values: [] });
-        this.#params.set(progress.trial.number, describe(progress.trial.flat));
+        this.#params.set(progress.trial.number, `${describe(progress.trial.flat)}${beginningOf(progress.trial)}`);
         return;
       case 'step': {
         const running = this.#running.get(progress.number);

@@ -17,6 +17,7 @@ import {
   type Pruner,
   patientPruner,
   percentilePruner,
+  populationSampler,
   quasiRandom,
   random,
   rankGuard,
@@ -67,6 +68,16 @@ const samplers: Readonly<Record<string, Choice<Sampler>>> = {
   bohb: choice(
     z.strictObject({ startupTrials: whole, goodShare: number, candidates: whole, randomShare: number }),
     bohbSampler,
+  ),
+  pbt: choice(
+    z.strictObject({
+      size: z.int().exactOptional(),
+      intervalSteps: z.number(),
+      maxSteps: z.number(),
+      quantile: number,
+      resampleProbability: number,
+    }),
+    populationSampler,
   ),
   'cma-es': choice(
     z.strictObject({ populationSize: whole, sigma: number, restarts: z.enum(['ipop', 'none']).exactOptional() }),

@@ -13,6 +13,8 @@ export interface ObjectiveTrial {
   readonly checkpointDirectory: string;
   /** The last step that was reported before the trial was paused or stopped; undefined at the first start. */
   readonly resumeFrom: number | undefined;
+  /** The step at which the trial is complete (population-based training); undefined where the function says when. */
+  readonly untilStep: number | undefined;
   /**
    * Reports the metrics of a step (epoch, round, fold). Save the checkpoint before: when the trial is to stop here, this
    * does not return but ends the process.

@@ -112,6 +112,12 @@ function checkLatency({ latency, model, objectives }: Definition, path: string):
     );
 }
 
+/** Members of a population take over each other's checkpoints, which must outlive their pods. */
+function checkStorage({ sampler, jobs }: Definition, path: string): void {
+  if (sampler.name !== 'pbt' || jobs.backend !== 'kubernetes' || jobs.storage !== undefined) return;
+  throw fault('bad_configuration', path, 'jobs: pbt needs `storage`, which keeps the checkpoints of its members');
+}
+
 /**
  * Reads a definition: YAML or JSON with a command, or a TypeScript or JavaScript module that exports a study with a
  * function.
@@ -124,6 +130,7 @@ export async function loadDefinition(file: string): Promise<LoadedDefinition> {
   const isModule = /^\.[cm]?[jt]s$/.test(extname(path));
   const definition = isModule ? await loadModule(path) : await loadData(path);
   checkLatency(definition, file);
+  checkStorage(definition, file);
   const { command } = definition;
   const words = typeof command === 'string' ? splitWords(command) : command;
   const settings = settingsOf(definition);

@@ -12,6 +12,7 @@ const environmentSchema = z.object({
   HOLDFAST_CHECKPOINT_DIR: z.string(),
   HOLDFAST_REPORT_URL: z.string(),
   HOLDFAST_RESUME_FROM: z.coerce.number().optional(),
+  HOLDFAST_UNTIL_STEP: z.coerce.number().optional(),
 });
 const definitionSchema = z.looseObject({
   objectives: z.record(z.string(), z.string()),
@@ -51,6 +52,7 @@ async function evaluate(): Promise<void> {
     directory: environment.HOLDFAST_TRIAL_DIR,
     checkpointDirectory: environment.HOLDFAST_CHECKPOINT_DIR,
     resumeFrom: environment.HOLDFAST_RESUME_FROM,
+    untilStep: environment.HOLDFAST_UNTIL_STEP,
     report: async (step: number, metrics: unknown) => {
       if ((await post(metrics, step)) !== 'continue') process.exit(0);
     },

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type AskAnswer, fault, isFault, type PruneAnswer, type ScalarValue, studySettingsSchema } from '@holdfast/api';
-import { type Json, type Study, TuneFault } from '@holdfast/tune';
+import { type Json, type Lineage, type Study, TuneFault } from '@holdfast/tune';
 import type { Kysely, Selectable, Transaction } from 'kysely';
 import { z } from 'zod';
 import { Turns } from '../storage/index.ts';
@@ -81,12 +81,16 @@ export class SharedStudy implements StudyHandle {
         if (ask.kind !== 'trial') return ask;
         const claim = (replica.holders.get(ask.trial.number)?.claim ?? 0) + 1;
         replica.holders.set(ask.trial.number, { worker, claim });
-        const repeats = evaluationOf(ask.trial.number, replica.study.trials);
+        const { trials, options } = replica.study;
+        const repeats = evaluationOf(ask.trial.number, trials);
+        const lineage = options.sampler.lineage?.(ask.trial.number);
         return {
           kind: 'trial',
           claim,
           ...ask.trial,
           ...(repeats !== ask.trial.number && { repeats }),
+          ...(lineage !== undefined && continuationOf(lineage, trials)),
+          ...(ask.trial.resumeFrom !== undefined && { resumeFrom: ask.trial.resumeFrom }),
           params: paramsSchema.parse(ask.trial.params),
           flat: { ...ask.trial.flat },
         };
@@ -370,6 +374,13 @@ export class SharedStudy implements StudyHandle {
     replica.samplerText = state.sampler_state_json;
     return { answer };
   }
+}
+
+/** What a trial of a population is told about its beginning and its end. */
+function continuationOf({ startTrial, fromStep, toStep }: Lineage, trials: Study['trials']) {
+  if (startTrial === undefined) return { untilStep: toStep };
+  const startFrom = { trial: startTrial, folder: evaluationOf(startTrial, trials), step: fromStep };
+  return { untilStep: toStep, resumeFrom: fromStep, startFrom };
 }
 
 const terminated = { kind: 'finished', because: 'terminator' } as const;

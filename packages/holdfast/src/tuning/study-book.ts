@@ -10,10 +10,11 @@ import {
   type StudyTrials,
   studyNameSchema,
   studySettingsSchema,
+  type Trial,
 } from '@holdfast/api';
-import { compareSpaces, paretoFront, type TrialRecord } from '@holdfast/tune';
+import { compareSpaces, lineagesOf, paretoFront, type TrialRecord } from '@holdfast/tune';
 import type { Kysely, Selectable } from 'kysely';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { importancesOf } from './importances-of.ts';
 import type { TuningTables } from './schema.ts';
 import { SharedStudy } from './shared-study.ts';
@@ -103,6 +104,16 @@ function summaryOf(row: StudyRow, trials: readonly TrialRecord[]): StudySummary 
     changedAtMs: row.changed_at_ms,
     revision: row.revision,
   };
+}
+
+/** Trials with their place in a population, where the study has one. */
+function withLineage(trials: readonly TrialRecord[], row: StudyRow): Trial[] {
+  if (settingsOf(row).sampler.name !== 'pbt') return [...trials];
+  const lineages = lineagesOf(z.json().parse(JSON.parse(row.sampler_state_json)));
+  return trials.map(trial => {
+    const lineage = lineages.get(trial.number);
+    return lineage === undefined ? trial : { ...trial, lineage };
+  });
 }
 
 /** Every study of one database. */
@@ -241,7 +252,8 @@ export class StudyBook implements Studies {
     const row = await this.#row(name);
     const trials = await this.#trialsOf(row);
     const known = this.#trials.get(name)?.revision ?? row.revision;
-    return { revision: known, trials: trials.filter(trial => trial.revision > sinceRevision) };
+    const changed = trials.filter(trial => trial.revision > sinceRevision);
+    return { revision: known, trials: withLineage(changed, row) };
   }
 
   /** @throws Fault `study_not_found`, `bad_request` */

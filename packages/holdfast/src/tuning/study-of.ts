@@ -1,5 +1,5 @@
 import { type Fault, fault, type StudySettings } from '@holdfast/api';
-import { type Clock, createStudy, type Study, TuneFault } from '@holdfast/tune';
+import { type Clock, createStudy, noPruner, type Study, TuneFault } from '@holdfast/tune';
 import { prunerOf, samplerOf, terminatorOf } from './choices.ts';
 
 /** A clock that stands still during one operation, so that nothing runs out half-way through it. */
@@ -24,6 +24,13 @@ export function asFault(error: TuneFault, study: string, number?: number): Fault
   return fault('bad_request', error.message);
 }
 
+function checkPopulation({ objectives, pruner }: StudySettings): void {
+  if (objectives.length > 1)
+    throw fault('bad_request', 'sampler: pbt compares its members by one objective; name only one');
+  if (pruner.name !== 'auto' && pruner.name !== 'none')
+    throw fault('bad_request', 'pruner: pbt itself stops what is poor; leave the pruner out');
+}
+
 /**
  * A study of the library for stored settings; a space with defaults has them enqueued as its first trial.
  *
@@ -33,13 +40,17 @@ export function studyOf(name: string, settings: StudySettings, clock: Clock): St
   const { sampler, pruner, terminator, ...rest } = settings;
   if (terminator !== undefined && settings.objectives.length > 1)
     throw fault('bad_request', 'terminator: a study with several objectives has no single gain to weigh; leave it out');
+  const isPopulation = sampler.name === 'pbt';
+  if (isPopulation) checkPopulation(settings);
   try {
     return createStudy({
       name,
       clock,
       ...rest,
       sampler: samplerOf(sampler),
-      pruner: prunerOf(pruner),
+      pruner: isPopulation ? noPruner() : prunerOf(pruner),
+      // A member goes on with what it has, and the sampler itself hands out again what was lost.
+      ...(isPopulation && { repeats: 'allow' as const, retries: 0 }),
       ...(terminator !== undefined && { terminator: terminatorOf(terminator) }),
     });
   } catch (error) {

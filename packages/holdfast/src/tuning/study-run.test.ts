@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createStudySchema, type StudySettingsInput } from '@holdfast/api';
@@ -192,6 +192,50 @@ test('a study ends before its budget when going on no longer pays, and stays end
   const { terminator: _, ...without } = detail.settings;
   await ran.studies.openStudy(createStudySchema.parse({ name: 'demo', settings: without }));
   expect(await ran.studies.study('demo').ask('host/1/x')).toMatchObject({ kind: 'trial', number: length });
+});
+
+test('members of a population go on from the checkpoint of the one they take over, and are stopped after their interval', async () => {
+  const begun: string[] = [];
+  const command: FakeCommand = async (spec, print) => {
+    const { HOLDFAST_CHECKPOINT_DIR: folder = '', HOLDFAST_RESUME_FROM: from = '0' } = spec.environment;
+    const file = join(folder, 'step');
+    const saved = existsSync(file) ? readFileSync(file, 'utf8') : '0';
+    begun.push(`${saved} ${from}`);
+    for (let step = Number(saved) + 1; step <= 20; step++) {
+      writeFileSync(file, String(step));
+      await print(JSON.stringify({ step, loss: Math.abs(Number(spec.command[1]) - 0.3) }));
+      if (String(step) === spec.environment['HOLDFAST_UNTIL_STEP']) break;
+    }
+    return { end: { kind: 'killed', signal: 'SIGTERM' } };
+  };
+  const sampler = { name: 'pbt', size: 4, intervalSteps: 2, maxSteps: 6 };
+  const ran = await run(command, { sampler, budget: {} });
+  expect(ran.end).toEqual({ kind: 'finished', because: 'sampler' });
+  const trials = await trialsOf(ran);
+  expect(trials.map(trial => trial.state)).toEqual(trials.map(() => 'complete'));
+  expect(begun).toEqual(trials.map(({ lineage }) => `${lineage?.fromStep} ${lineage?.fromStep}`));
+  expect(trials.map(trial => trial.reports.at(-1)?.step)).toEqual(trials.map(trial => trial.lineage?.toStep));
+  expect(trials.some(({ lineage }) => trials[lineage?.startTrial ?? 0]?.lineage?.member !== lineage?.member)).toBe(
+    true,
+  );
+});
+
+test.each<[Partial<StudySettingsInput>, RegExp]>([
+  [{ pruner: 'asha' }, /pbt itself stops/],
+  [
+    {
+      objectives: [
+        { name: 'a', direction: 'minimize' },
+        { name: 'b', direction: 'minimize' },
+      ],
+    },
+    /one objective/,
+  ],
+  [{ sampler: { name: 'pbt', intervalSteps: 2 } }, /takes size, intervalSteps, maxSteps/],
+  [{ sampler: { name: 'pbt', intervalSteps: 2, maxSteps: 8, size: 3 } }, /"size" must be a whole number from 4/],
+])('a population that cannot be is refused: %j', async (settings, why) => {
+  const sampler = { name: 'pbt', intervalSteps: 2, maxSteps: 8 };
+  await expect(run(printing(), { sampler, ...settings })).rejects.toThrow(why);
 });
 
 test('several objectives are reported as vectors and end in a front', async () => {

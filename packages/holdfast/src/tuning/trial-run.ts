@@ -5,6 +5,7 @@ import { type AskAnswer, isFault, type PruneAnswer } from '@holdfast/api';
 import { describeJobEnd, type Job, type JobBackend, type JobEnd, type JobMounts } from '../jobs/index.ts';
 import { type AheadMetric, keepAhead, takeAhead } from './ahead.ts';
 import { flatValues, variableOf } from './flat-params.ts';
+import { inheritCheckpoint } from './inherit-checkpoint.ts';
 import { type Metric, readMetric, readMetricLine } from './metric-line.ts';
 import type { ReportServer } from './report-server.ts';
 import type { StudyHandle, TrialOutcome } from './study-handle.ts';
@@ -75,9 +76,11 @@ function evaluationNumber(
   return plan.backend.mounts === undefined ? number : repeats;
 }
 
+/** Throws a reason for the trial to fail when the checkpoint that it starts from is not there. */
 async function makeFolders(plan: TrialPlan, trial: HeldTrial): Promise<TrialFolders> {
   const here = trialDirectory(plan.directory, evaluationNumber(plan, trial));
   await mkdir(join(here, 'checkpoint'), { recursive: true });
+  if (trial.startFrom !== undefined) await inheritCheckpoint(plan.directory, trial.startFrom, here);
   await writeFile(join(here, 'params.json'), `${JSON.stringify(trial.params, null, 2)}\n`);
   const seen = { directory: here, checkpoint: join(here, 'checkpoint'), parameters: join(here, 'params.json') };
   return { here, there: plan.backend.mounts ?? seen };
@@ -97,6 +100,7 @@ function variables(
     ...Object.fromEntries(params),
     HOLDFAST_STUDY: study,
     HOLDFAST_TRIAL: String(number),
+    ...(trial.untilStep !== undefined && { HOLDFAST_UNTIL_STEP: String(trial.untilStep) }),
     HOLDFAST_PARAMS: JSON.stringify(trial.params),
     HOLDFAST_PARAMS_FILE: there.parameters,
     HOLDFAST_TRIAL_DIR: there.directory,
@@ -127,10 +131,18 @@ class TrialLedger {
   /** Reported after the decision to pause. */
   readonly ahead: AheadMetric[] = [];
   isHeld = true;
+  /** It has reached the step at which it is complete. */
+  isDone = false;
   error: unknown;
 
   get isOver(): boolean {
-    return this.broken !== undefined || this.decision !== undefined || !this.isHeld || this.error !== undefined;
+    return (
+      this.isDone ||
+      this.broken !== undefined ||
+      this.decision !== undefined ||
+      !this.isHeld ||
+      this.error !== undefined
+    );
   }
 
   get cost(): number | undefined {
@@ -156,7 +168,18 @@ export async function runTrial(
 ): Promise<TrialEnd> {
   const { number, claim } = trial;
   const startedAt = performance.now();
-  const folders = await makeFolders(plan, trial);
+  const folders = await makeFolders(plan, trial).catch(async (error: unknown) => {
+    if (!isFault(error) || error.code !== 'not_found') throw error;
+    return error;
+  });
+  if (isFault(folders)) {
+    const outcome = {
+      kind: 'failed',
+      reason: `${folders.message} Workers of a population share their data directory.`,
+    } as const;
+    await study.tell(number, claim, outcome);
+    return { kind: 'told', outcome };
+  }
   let { resumeFrom } = trial;
   for (let [attempt, losses] = [0, 0]; ; ) {
     const { ledger, end, errors, forget } = await runOnce(study, { ...trial, resumeFrom }, plan, folders, options);
@@ -244,6 +267,11 @@ async function runOnce(
     else {
       ledger.lastStep = metric;
       options.onStep(metric.step, metric.values);
+    }
+    ledger.isDone = ledger.broken === undefined && metric.step >= (trial.untilStep ?? Number.POSITIVE_INFINITY);
+    if (ledger.isDone) {
+      job?.stop();
+      return { kind: 'pause', because: `The trial is complete at step ${metric.step}.` };
     }
     if (decision.kind === 'continue') return decision;
     ledger.decision = decision;
@@ -337,7 +365,7 @@ function outcomeOf(
   if (ledger.broken !== undefined) return { kind: 'failed', reason: ledger.broken, cost };
   if (ledger.decision !== undefined)
     return ledger.decision.kind === 'prune' ? { kind: 'pruned', cost } : { kind: 'paused', cost };
-  if (end.kind !== 'exited' || end.code !== 0) {
+  if (!ledger.isDone && (end.kind !== 'exited' || end.code !== 0)) {
     const why = describeJobEnd(end);
     const said = end.kind === 'exited' ? telling(errors) : '';
     return { kind: 'failed', reason: `The command failed: ${why}${said === '' ? '.' : `: ${said}`}`, cost };

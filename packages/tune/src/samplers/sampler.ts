@@ -1,3 +1,4 @@
+import type { Lineage } from '../population/population-sampler.ts';
 import type { Rng } from '../rng.ts';
 import type { Point, Space } from '../space/space.ts';
 import type { Json } from '../study/trial.ts';
@@ -46,6 +47,8 @@ export interface Sampler {
   readonly name: string;
   /** `undefined` when the sampler has nothing left to propose. The study settles the point on the grid of the space. */
   propose(context: ProposalContext): Point | undefined;
+  /** Where a trial that it proposed stands in a population; only of samplers whose trials continue each other. */
+  lineage?(number: number): Lineage | undefined;
   save(): Json;
   load(state: Json): void;
 }
