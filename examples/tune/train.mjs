@@ -1,6 +1,6 @@
 // Trains a network with one hidden layer on two interleaved half-moons, reports the validation loss after every epoch, and
 // goes on from its checkpoint. Nothing here knows Holdfast: arguments in, JSON lines out.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -8,7 +8,8 @@ const { values } = parseArgs({
   options: Object.fromEntries(['rate', 'hidden', 'momentum', 'decay'].map(name => [name, { type: 'string' }])),
 });
 const [rate, hidden, momentum, decay] = ['rate', 'hidden', 'momentum', 'decay'].map(name => Number(values[name]));
-const epochs = 20;
+// A population trains in intervals; one that is not told when to end trains to its end.
+const epochs = Number(process.env.HOLDFAST_UNTIL_STEP ?? 20);
 
 /** Uniform numbers from a seed (mulberry32), so that every run sees the same data. */
 function uniform(seed) {
@@ -87,6 +88,8 @@ function loss(rows) {
 while (epoch < epochs) {
   train();
   epoch++;
-  writeFileSync(checkpoint, JSON.stringify({ weights, velocity, epoch }));
+  // Renamed when it is whole: a trial can be stopped at any time, and goes on from what is there.
+  writeFileSync(`${checkpoint}.new`, JSON.stringify({ weights, velocity, epoch }));
+  renameSync(`${checkpoint}.new`, checkpoint);
   console.log(JSON.stringify({ step: epoch, loss: loss(validation) }));
 }

@@ -46,6 +46,14 @@ export const studyEn = {
   steps: 'Intermediate values',
   stepsLabel: (count: number, name: string) => `${name} step by step of ${count} trials. Arrow keys read them.`,
   stepAxis: 'Step',
+  population: 'Population',
+  populationLabel: (parameter: string, members: number, count: number) =>
+    `${parameter} over the steps of ${members} members in ${count} intervals. Arrow keys read them.`,
+  populationHint:
+    'Each line is an interval of one member; it begins at the value of the trial whose checkpoint it took.',
+  start: 'Start',
+  beginning: (member: number, trial: number | undefined, step: number) =>
+    trial === undefined ? `member ${member}` : `member ${member}, from trial ${trial} at step ${step}`,
   importance: 'Importance',
   importanceTooFew: 'Too few trials with different values have finished.',
   method: 'Method',

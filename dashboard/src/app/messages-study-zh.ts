@@ -44,6 +44,13 @@ export const studyZh: Messages['study'] = {
   steps: '中间值',
   stepsLabel: (count, name) => `${count} 个试验逐步报告的 ${name}。用方向键读取。`,
   stepAxis: '步',
+  population: '种群',
+  populationLabel: (parameter, members, count) =>
+    `${members} 个成员的 ${count} 个区间中 ${parameter} 随步数的变化。用方向键读取。`,
+  populationHint: '每条线是一个成员的一个区间，从它所接手检查点的那个试验的取值开始。',
+  start: '起点',
+  beginning: (member, trial, step) =>
+    trial === undefined ? `成员 ${member}` : `成员 ${member}，从试验 ${trial} 的第 ${step} 步开始`,
   importance: '重要性',
   importanceTooFew: '取值不同的已完成试验太少。',
   method: '方法',

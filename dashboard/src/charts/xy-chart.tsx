@@ -45,7 +45,7 @@ interface XyChartProps {
   readonly height?: number;
 }
 
-const pad = { left: 58, right: 14, top: 10, bottom: 40 };
+const pad = { left: 58, right: 14, top: 26, bottom: 40 };
 
 function pathOf(line: XyLine, toX: (unit: number) => number, toY: (unit: number) => number): string {
   return line.places
@@ -76,7 +76,7 @@ function useWidth(): { readonly ref: { current: HTMLDivElement | null }; readonl
  * chooses the trial.
  */
 export function XyChart(props: XyChartProps) {
-  const { label, x, y, xTitle, yTitle, points, lines = [], cells = [], chosen, onChoose, height = 260 } = props;
+  const { label, x, y, xTitle, yTitle, points, lines = [], cells = [], chosen, onChoose, height = 276 } = props;
   const { ref, width } = useWidth();
   const [focus, setFocus] = useState<number | undefined>(undefined);
   const order = useMemo(() => [...points].sort((a, b) => a.x - b.x || a.number - b.number), [points]);
@@ -153,7 +153,7 @@ export function XyChart(props: XyChartProps) {
         <text class="xy-title" x={width - pad.right} y={height - 6} text-anchor="end">
           {xTitle}
         </text>
-        <text class="xy-title" x={pad.left + 4} y={pad.top + 4}>
+        <text class="xy-title" x={pad.left + 4} y={pad.top - 12}>
           {yTitle}
         </text>
         {lines.map(line => (

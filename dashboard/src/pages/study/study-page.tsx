@@ -16,6 +16,7 @@ import { FrontChart } from './front-chart.tsx';
 import { HistoryChart } from './history-chart.tsx';
 import { ImportanceBars } from './importance-bars.tsx';
 import { ParallelChart } from './parallel-chart.tsx';
+import { PopulationChart } from './population-chart.tsx';
 import { SliceChart } from './slice-chart.tsx';
 import { StepsChart } from './steps-chart.tsx';
 import type { StudyContext } from './study-context.ts';
@@ -102,7 +103,7 @@ function Events({ detail }: { readonly detail: StudyDetail }) {
           <li key={`${event.atMs} ${event.kind} ${event.trial ?? ''}`}>
             <span class="hint">{f.dateTime(event.atMs)}</span> {event.trial === null ? '' : `${m.trial(event.trial)}: `}
             {m.eventKind[event.kind]}
-            {event.kind === 'created' ? '' : ` · ${event.text}`}
+            {event.kind === 'created' || event.kind === 'finished' ? '' : ` · ${event.text}`}
           </li>
         ))}
       </ul>
@@ -151,6 +152,7 @@ function Body({ detail, trials }: { readonly detail: StudyDetail; readonly trial
             <SliceChart context={context} />
             {parameters.length > 1 && <ContourChart context={context} />}
             <StepsChart context={context} />
+            <PopulationChart context={context} />
           </div>
           <ParallelChart context={context} />
         </>

@@ -54,6 +54,7 @@ export function TrialTable({ context }: { readonly context: StudyContext }) {
     trial => (state === '' || trial.state === state) && matches(trial, words),
   );
   const rows = found.slice(0, mostRows);
+  const isPopulation = context.trials.some(trial => trial.lineage !== undefined);
   return (
     <section class="card" aria-label={m.trials}>
       <div class="section-head">
@@ -110,6 +111,7 @@ export function TrialTable({ context }: { readonly context: StudyContext }) {
                   {parameter.name}
                 </th>
               ))}
+              {isPopulation && <th scope="col">{m.start}</th>}
               <th scope="col">{m.took}</th>
               <th scope="col">{m.why}</th>
             </tr>
@@ -139,6 +141,13 @@ export function TrialTable({ context }: { readonly context: StudyContext }) {
                     {shown(trial.params[parameter.name])}
                   </td>
                 ))}
+                {isPopulation && (
+                  <td>
+                    {trial.lineage === undefined
+                      ? dash
+                      : m.beginning(trial.lineage.member, trial.lineage.startTrial, trial.lineage.fromStep)}
+                  </td>
+                )}
                 <td>{seconds(trial)}</td>
                 <td class="faint">{trial.reason ?? ''}</td>
               </tr>
