@@ -89,6 +89,19 @@ test.each<[string, object, RegExp]>([
   ['an option out of range', { pruner: { name: 'percentile', percentile: 200 } }, /percentile/],
   ['a pruner without what it needs', { pruner: 'asha' }, /takes minSteps, maxSteps, eta/],
   ['an unknown key', { trials: 5 }, /trials/],
+  ['a place to run that does not exist', { jobs: { backend: 'slurm' } }, /jobs/],
+  ['Kubernetes without an image', { jobs: { backend: 'kubernetes' } }, /jobs\.image/],
+  [
+    'a population on Kubernetes whose checkpoints would end with their pods',
+    { sampler: { name: 'pbt', intervalSteps: 1, maxSteps: 2 }, jobs: { backend: 'kubernetes', image: 'i' } },
+    /pbt needs `storage`/,
+  ],
+  ['an unknown terminator', { terminator: 'magic' }, /terminator: there is no "magic"; choose one of regret/],
+  [
+    'a terminator of several objectives',
+    { terminator: 'regret', objectives: { loss: 'minimize', size: 'minimize' } },
+    /no single gain to weigh/,
+  ],
   ['a duration that is none', { timeout: '5 minutes' }, /not a duration/],
 ])('%s is refused in a sentence', async (_, definition, sentence) => {
   await expect(opened(definition)).rejects.toThrow(sentence);
