@@ -12,7 +12,8 @@ export interface ExportScript {
   readonly runsCode: boolean;
 }
 
-const head = `import json
+const head = `import inspect
+import json
 import sys
 
 import torch
@@ -23,8 +24,11 @@ examples = tuple(torch.zeros(*shape) for shape in shapes)
 `;
 
 const traced = `names = [f"input_{i}" for i in range(len(examples))]
-torch.onnx.export(model, examples, target, dynamo=False, input_names=names,
-                  dynamic_axes={name: {0: "batch"} for name in names})
+# The tracing exporter, which old versions have as their only one.
+known = inspect.signature(torch.onnx.export).parameters
+exporter = {"dynamo": False} if "dynamo" in known else {}
+torch.onnx.export(model, examples, target, input_names=names,
+                  dynamic_axes={name: {0: "batch"} for name in names}, **exporter)
 `;
 
 const scripts: Readonly<Record<TorchContent, ExportScript>> = {
