@@ -2,11 +2,9 @@ import {
   champion,
   fault,
   isFault,
-  judgeSchema,
   type ModelName,
   type Rollout,
   type RolloutAction,
-  type RolloutDefaults,
   type RolloutDetail,
   type startRolloutSchema,
 } from '@holdfast/api';
@@ -16,29 +14,19 @@ import type { Change, Registry } from '../registry/index.ts';
 import type { ArmReport, RoutedDeployment } from '../serving/index.ts';
 import { KeyedTurns } from '../storage/index.ts';
 import type { Log } from '../telemetry/index.ts';
-import type { Deployments } from './deployments.ts';
+import { describeRollout, phraseOf } from './describe-rollout.ts';
 import type { Fleet } from './fleet.ts';
 import type { LabelEvidence } from './judge/evidence.ts';
 import { hardGuard } from './judge/judge-step.ts';
-import {
-  answeredShare,
-  firstState,
-  isFinal,
-  nextState,
-  type RolloutInput,
-  type RolloutState,
-  sharesOf,
-} from './rollout-state.ts';
-import { type RolloutOrder, RolloutStore, type StateChange, type StoredRollout } from './rollout-store.ts';
-import { RunningRollout, releaseOf } from './running-rollout.ts';
+import { firstState, isFinal, nextState, type RolloutInput, type RolloutState, sharesOf } from './rollout-state.ts';
+import { RolloutStore, type StateChange, type StoredRollout } from './rollout-store.ts';
+import { RunningRollout } from './running-rollout.ts';
 import type { RolloutTables } from './schema.ts';
-import { checkInterchangeable } from './start-check.ts';
+import { checkStart, type StartContext } from './start-check.ts';
 
-export interface RolloutsOptions {
+export interface RolloutsOptions extends StartContext {
   readonly db: Kysely<RolloutTables>;
   readonly registry: Registry;
-  readonly deployments: Deployments;
-  readonly defaultsOf: (model: ModelName) => RolloutDefaults;
   readonly clock: () => number;
   readonly log: Log;
 }
@@ -143,27 +131,10 @@ export class Rollouts {
   }
 
   async #begin(model: ModelName, request: z.output<typeof startRolloutSchema>, actor: string): Promise<void> {
-    const { registry, deployments, clock } = this.#options;
+    const { clock } = this.#options;
     const before = this.#running.get(model);
     if (before !== undefined && !request.supersede) throw fault('rollout_running', model, before.order.id);
-    const challenger = await registry.version(model, request.version);
-    const current = (await registry.aliases(model)).find(target => target.alias === champion)?.version;
-    if (current === undefined) throw fault('alias_not_found', model, champion);
-    if (current === request.version) throw fault('rollout_refused', `version ${current} is the champion already`);
-    if (challenger.quarantine !== undefined) {
-      throw fault('rollout_refused', `version ${request.version} is in quarantine: ${challenger.quarantine}`);
-    }
-    if ((deployments.of(model).spec?.split.length ?? 0) > 0) {
-      throw fault('rollout_refused', 'the deployment splits the requests already; clear its split first');
-    }
-    checkInterchangeable((await registry.version(model, current)).signature, challenger.signature);
-    const defaults = this.#options.defaultsOf(model);
-    const judge = judgeSchema.safeParse({ ...defaults.judge, ...request.judge });
-    if (!judge.success) {
-      const why = judge.error.issues.map(issue => `judge.${issue.path.join('.')}: ${issue.message}`).join('; ');
-      throw fault('bad_request', why);
-    }
-    const sticky = request.sticky ?? defaults.sticky;
+    const asked = await checkStart(this.#options, model, request);
     const nowMs = clock();
     const change = (state: RolloutState, reason: string): StateChange => ({
       state,
@@ -182,10 +153,7 @@ export class Rollouts {
     const order = await this.#store.begin(
       {
         model,
-        champion: current,
-        challenger: request.version,
-        plan: request.plan ?? defaults.plan,
-        spec: { salt: request.salt ?? defaults.salt, judge: judge.data, ...(sticky && { sticky }) },
+        ...asked,
         actor,
         reason: request.reason,
         startedAtMs: nowMs,
@@ -477,37 +445,4 @@ export class Rollouts {
     const running = this.#running.get(order.model);
     return describeRollout(order, state, endedAtMs, running?.order.id === order.id ? running : undefined);
   }
-}
-
-function phraseOf({ state }: RunningRollout): string {
-  return state.pausedFor === null ? state.phase : `${state.phase} (${state.pausedFor})`;
-}
-
-function describeRollout(
-  order: RolloutOrder,
-  state: RolloutState,
-  endedAtMs: number | null,
-  running: RunningRollout | undefined,
-): Rollout {
-  return {
-    model: order.model,
-    id: order.id,
-    release: releaseOf(order.id),
-    champion: order.champion,
-    challenger: order.challenger,
-    phase: state.phase,
-    pausedFor: state.pausedFor,
-    step: state.step,
-    steps: [...order.steps],
-    plan: order.plan,
-    percent: answeredShare(state, order.steps),
-    stepStartedMs: state.stepStartedMs,
-    startedAtMs: order.startedAtMs,
-    endedAtMs,
-    actor: order.actor,
-    reason: order.reason,
-    alpha: order.spec.judge.alpha,
-    onNoVerdict: order.spec.judge.onNoVerdict,
-    decision: running?.decision ?? null,
-  };
 }

@@ -1,4 +1,24 @@
-import { fault, type Signature, type TensorSpec } from '@holdfast/api';
+import {
+  champion,
+  fault,
+  judgeSchema,
+  type ModelName,
+  type RolloutDefaults,
+  type Signature,
+  type startRolloutSchema,
+  type TensorSpec,
+} from '@holdfast/api';
+import type { z } from 'zod';
+import type { Registry } from '../registry/index.ts';
+import type { Deployments } from './deployments.ts';
+import type { RolloutOrder } from './rollout-store.ts';
+
+/** What a start is checked against. */
+export interface StartContext {
+  readonly registry: Pick<Registry, 'version' | 'aliases'>;
+  readonly deployments: Pick<Deployments, 'of'>;
+  readonly defaultsOf: (model: ModelName) => RolloutDefaults;
+}
 
 function fits(wanted: readonly number[], given: readonly number[]): boolean {
   return wanted.length === given.length && wanted.every((size, axis) => size === -1 || size === given[axis]);
@@ -13,7 +33,7 @@ function shapeOf({ datatype, shape }: TensorSpec): string {
  * callers do not know who answers them.
  * @throws Fault `rollout_refused` naming the tensor
  */
-export function checkInterchangeable(champion: Signature, challenger: Signature): void {
+function checkInterchangeable(champion: Signature, challenger: Signature): void {
   for (const input of champion.inputs) {
     const own = challenger.inputs.find(({ name }) => name === input.name);
     if (own === undefined) throw fault('rollout_refused', `the new version has no input "${input.name}"`);
@@ -35,4 +55,36 @@ export function checkInterchangeable(champion: Signature, challenger: Signature)
       throw fault('rollout_refused', `its output "${output.name}" is ${is}, the champion's is ${output.datatype}`);
     }
   }
+}
+
+/** What is asked for, with the defaults filled in. @throws Fault `rollout_refused`, `version_not_found`, `bad_request` */
+export async function checkStart(
+  { registry, deployments, defaultsOf }: StartContext,
+  model: ModelName,
+  request: z.output<typeof startRolloutSchema>,
+): Promise<Pick<RolloutOrder, 'champion' | 'challenger' | 'plan' | 'spec'>> {
+  const challenger = await registry.version(model, request.version);
+  const current = (await registry.aliases(model)).find(target => target.alias === champion)?.version;
+  if (current === undefined) throw fault('alias_not_found', model, champion);
+  if (current === request.version) throw fault('rollout_refused', `version ${current} is the champion already`);
+  if (challenger.quarantine !== undefined) {
+    throw fault('rollout_refused', `version ${request.version} is in quarantine: ${challenger.quarantine}`);
+  }
+  if ((deployments.of(model).spec?.split.length ?? 0) > 0) {
+    throw fault('rollout_refused', 'the deployment splits the requests already; clear its split first');
+  }
+  checkInterchangeable((await registry.version(model, current)).signature, challenger.signature);
+  const defaults = defaultsOf(model);
+  const judge = judgeSchema.safeParse({ ...defaults.judge, ...request.judge });
+  if (!judge.success) {
+    const why = judge.error.issues.map(issue => `judge.${issue.path.join('.')}: ${issue.message}`).join('; ');
+    throw fault('bad_request', why);
+  }
+  const sticky = request.sticky ?? defaults.sticky;
+  return {
+    champion: current,
+    challenger: request.version,
+    plan: request.plan ?? defaults.plan,
+    spec: { salt: request.salt ?? defaults.salt, judge: judge.data, ...(sticky && { sticky }) },
+  };
 }
