@@ -1,6 +1,6 @@
 import type { FaultCode } from '@holdfast/api';
 import { type Cell, Histogram, type Labels, type MetricRegistry } from '../telemetry/index.ts';
-import type { RunResult, RunTimes } from './batching/batcher.ts';
+import type { RunResult, RunTimes } from './batching/run-request.ts';
 import { StatisticsBook } from './statistics.ts';
 
 type FailureReason = 'REJECTED' | 'CANCELED' | 'BACKEND' | 'OTHER';

@@ -1,7 +1,7 @@
 import { type FaultCode, fault, faults, isFault, type Tensor } from '@holdfast/api';
 import type { Log } from '../telemetry/index.ts';
 import type { AdmittedCaller, CallerGate } from './admission/caller-gate.ts';
-import type { RunResult } from './batching/batcher.ts';
+import type { RunResult } from './batching/run-request.ts';
 import type { ServingClock } from './clock.ts';
 import { type CallerHeaders, callerEventTime, callerKey, callerTags, callerTimeoutMs } from './http/request-headers.ts';
 import type { ServingMetrics } from './metrics.ts';

@@ -1,4 +1,4 @@
-import type { RunResult, RunTimes } from './batching/batcher.ts';
+import type { RunResult, RunTimes } from './batching/run-request.ts';
 
 /** How often something happened, and how long it took in total. */
 export interface StatisticDuration {

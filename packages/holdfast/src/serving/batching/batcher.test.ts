@@ -3,7 +3,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Runner } from '../../runtime/index.ts';
 import { FakeRunner } from '../fake-runner.ts';
 import { badRequest, Refusal } from '../refusal.ts';
-import { Batcher, type RunRequest, type Ticket } from './batcher.ts';
+import { Batcher } from './batcher.ts';
+import type { RunRequest, Ticket } from './run-request.ts';
 
 const clock = { nowMs: 0, monotonicMs: (): number => clock.nowMs };
 

@@ -5,50 +5,12 @@ import type { ServingClock } from '../clock.ts';
 import type { Refusal } from '../refusal.ts';
 import type { SequenceStep } from '../sequences/sequence-book.ts';
 import { BatchLimit } from './batch-limit.ts';
-import { Deadlines, type Expiring, longestTimerMs } from './deadlines.ts';
+import { Deadlines, longestTimerMs } from './deadlines.ts';
+import { Job, WaitLimit } from './job.ts';
 import { type QueueTerms, queueTermsOf } from './queue-terms.ts';
 import { haveRows, joinRows, padRows, sliceRows } from './rows.ts';
-import { type Lane, type Waiting, WaitingLine } from './waiting-line.ts';
-
-/** What a request asks of the batcher. Inputs are borrowed until its answer. */
-export interface RunRequest {
-  readonly inputs: readonly Tensor[];
-  readonly rows: number;
-  readonly batchKey: string;
-  /** 1 is the most urgent; undefined leaves it to the model's default. */
-  readonly priority?: number | undefined;
-  /** How long the caller would have it wait in the queue, in ms; undefined leaves it to the model's policy. */
-  readonly queueTimeoutMs?: number | undefined;
-  /** Whose request it is, with the weight of its share of the queue. @default everyone's, of weight 1 */
-  readonly caller?: { readonly key: string; readonly weight: number } | undefined;
-  /** Of a stateful model: its steps run alone, in order, and where their state is. */
-  readonly sequence?: SequenceStep | undefined;
-  /** On the monotonic clock; afterwards the request fails with {@link RunRequest.expired}. */
-  readonly deadlineMs: number;
-  readonly expired: () => Refusal;
-}
-
-/** A request's share of a run, with where its time went, in microseconds. */
-export interface RunResult {
-  readonly outputs: readonly Tensor[];
-  readonly queueUs: number;
-  readonly joinUs: number;
-  readonly inferUs: number;
-  /** The way to the runtime and back, and taking the batch apart. */
-  readonly splitUs: number;
-  /** The versions that answered parts of it, `MODEL/VERSION` joined by `+`, of an ensemble. */
-  readonly parts?: string;
-}
-
-/** Where the time of one run went, in microseconds. */
-export type RunTimes = Pick<RunResult, 'joinUs' | 'inferUs' | 'splitUs'>;
-
-/** A submitted request. */
-export interface Ticket {
-  readonly result: Promise<RunResult>;
-  /** The caller is gone: a waiting request leaves the queue, a running one is forgotten. */
-  cancel(reason: Error): void;
-}
+import type { RunRequest, RunTimes, Ticket } from './run-request.ts';
+import { type Lane, WaitingLine } from './waiting-line.ts';
 
 /** The runners of one version, each lent for one batch at a time. */
 export interface FreeRunners {
@@ -76,83 +38,6 @@ export interface BatcherOptions {
   readonly runners: FreeRunners;
   readonly clock: Pick<ServingClock, 'monotonicMs'>;
   readonly observer: BatchObserver;
-}
-
-const everyone = { key: '', weight: 1 };
-
-class Job implements Ticket, Expiring, Waiting {
-  readonly request: RunRequest;
-  readonly rows: number;
-  readonly lane: string;
-  readonly caller: string;
-  readonly weight: number;
-  readonly level: number;
-  readonly deadlineMs: number;
-  readonly queuedAtMs: number;
-  readonly result: Promise<RunResult>;
-  turn = 0;
-  /** No longer wanted once it is settled. */
-  isSettled = false;
-  isQueued = true;
-  readonly #owner: Batcher;
-  #resolve: (result: RunResult) => void = () => {};
-  #reject: (error: unknown) => void = () => {};
-
-  constructor(owner: Batcher, request: RunRequest, level: number, queuedAtMs: number) {
-    this.#owner = owner;
-    this.request = request;
-    this.rows = request.rows;
-    this.lane = request.sequence === undefined ? request.batchKey : `sequence ${request.sequence.slot}`;
-    const { key, weight } = request.caller ?? everyone;
-    this.caller = key;
-    this.weight = weight;
-    this.level = level;
-    this.deadlineMs = request.deadlineMs;
-    this.queuedAtMs = queuedAtMs;
-    this.result = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-  }
-
-  succeed(result: RunResult): void {
-    if (this.isSettled) return;
-    this.isSettled = true;
-    this.#owner.settled(this);
-    this.#resolve(result);
-  }
-
-  fail(error: unknown): void {
-    if (this.isSettled) return;
-    this.isSettled = true;
-    this.#owner.settled(this);
-    this.#reject(error);
-  }
-
-  expire(): void {
-    this.fail(this.request.expired());
-  }
-
-  cancel(reason: Error): void {
-    this.fail(reason);
-  }
-}
-
-/** The end of a job's wait in the queue. */
-class WaitLimit implements Expiring {
-  readonly job: Job;
-  readonly deadlineMs: number;
-  readonly #expired: () => void;
-
-  constructor(job: Job, deadlineMs: number, expired: () => void) {
-    this.job = job;
-    this.deadlineMs = deadlineMs;
-    this.#expired = expired;
-  }
-
-  expire(): void {
-    this.#expired();
-  }
 }
 
 /** A batch on its way to a runner. */

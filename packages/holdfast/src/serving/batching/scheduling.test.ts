@@ -4,7 +4,8 @@ import { type BatchingConfig, parseConfig } from '../../config/index.ts';
 import type { Runner } from '../../runtime/index.ts';
 import { FakeRunner } from '../fake-runner.ts';
 import { Refusal } from '../refusal.ts';
-import { Batcher, type RunRequest, type Ticket } from './batcher.ts';
+import { Batcher } from './batcher.ts';
+import type { RunRequest, Ticket } from './run-request.ts';
 
 const clock = { nowMs: 0, monotonicMs: (): number => clock.nowMs };
 

@@ -1,5 +1,5 @@
 import type { Ensemble, EnsembleStep, Tensor } from '@holdfast/api';
-import type { RunRequest, RunResult, RunTimes, Ticket } from '../batching/batcher.ts';
+import type { RunRequest, RunResult, RunTimes, Ticket } from '../batching/run-request.ts';
 import type { ServingClock } from '../clock.ts';
 import { asRefusal, Refusal } from '../refusal.ts';
 import type { ServedVersion } from '../traffic/served-version.ts';

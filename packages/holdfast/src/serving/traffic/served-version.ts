@@ -1,7 +1,8 @@
 import { fault, type Signature, type VersionState } from '@holdfast/api';
 import type { Log } from '../../telemetry/index.ts';
 import { ShapeGate } from '../admission/shape-gate.ts';
-import { Batcher, type RunRequest, type Ticket } from '../batching/batcher.ts';
+import { Batcher } from '../batching/batcher.ts';
+import type { RunRequest, Ticket } from '../batching/run-request.ts';
 import type { ServingClock } from '../clock.ts';
 import { EnsembleRuns, type FindPart } from '../ensemble/ensemble-runs.ts';
 import type { ServingMetrics, VersionMetrics } from '../metrics.ts';
