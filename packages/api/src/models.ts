@@ -102,6 +102,19 @@ export const sourceChoiceSchema = z.strictObject({
 });
 export type SourceChoice = z.infer<typeof sourceChoiceSchema>;
 
+/** What only Holdfast itself says of a version's origin; it reads some of these again, so nobody else may write them. */
+const reservedProvenance: ReadonlySet<string> = new Set([
+  'ensemble',
+  'remote',
+  'source',
+  'file',
+  'changes',
+  'converted',
+  'checked',
+  'conversionNotes',
+  'conversionReport',
+]);
+
 export const createVersionSchema = z.strictObject({
   /** The model's file, or the first of `files`. Anything but ONNX is converted on the way. */
   artifact: digestSchema,
@@ -125,7 +138,15 @@ export const createVersionSchema = z.strictObject({
   /** File name for provenance only. */
   fileName: z.string().max(255).optional(),
   /** More about where it came from, such as the study and the parameters of the trial that made it. */
-  provenance: z.record(z.string().max(200), z.string().max(2000)).optional(),
+  provenance: z
+    .record(
+      z
+        .string()
+        .max(200)
+        .refine(key => !reservedProvenance.has(key), 'this key is written by Holdfast itself; choose another'),
+      z.string().max(2000),
+    )
+    .optional(),
   baseline: z
     .strictObject({
       artifact: digestSchema,

@@ -2,6 +2,7 @@ import type { Ensemble, EnsembleStep, Tensor } from '@holdfast/api';
 import type { RunRequest, RunResult, RunTimes, Ticket } from '../batching/run-request.ts';
 import type { ServingClock } from '../clock.ts';
 import { asRefusal, Refusal } from '../refusal.ts';
+import { ResponseCache } from '../response-cache.ts';
 import type { ServedVersion } from '../traffic/served-version.ts';
 import { holds, pickRows, placeRows } from './row-choice.ts';
 
@@ -225,6 +226,13 @@ class EnsembleRun {
       const { inputs, rows: admitted, batchKey } = served.gate.admit(given);
       // A step may well give no rows at all (found objects, say); native code is not asked about nothing.
       if (admitted === 0) return served.gate.emptyOutputs();
+      const cache = served.sequences === undefined ? served.cache : undefined;
+      const cacheKey = cache && ResponseCache.keyOf(inputs);
+      const remembered = cacheKey === undefined ? undefined : cache?.get(cacheKey);
+      if (remembered !== undefined) {
+        served.numbers.succeeded(admitted, (clock.monotonicMs() - startedMs) * 1000, 'remembered');
+        return remembered;
+      }
       ticket = served.submit({
         inputs,
         rows: admitted,
@@ -245,7 +253,12 @@ class EnsembleRun {
       this.#times.joinUs += result.joinUs;
       this.#times.inferUs += result.inferUs;
       this.#times.splitUs += result.splitUs;
-      served.numbers.succeeded(admitted, (clock.monotonicMs() - startedMs) * 1000, result);
+      const tookUs = (clock.monotonicMs() - startedMs) * 1000;
+      served.numbers.succeeded(admitted, tookUs, result);
+      if (cacheKey !== undefined) {
+        cache?.set(cacheKey, outputs);
+        served.numbers.cacheMissed(tookUs);
+      }
       return outputs;
     } catch (error) {
       const tookUs = (clock.monotonicMs() - startedMs) * 1000;
