@@ -70,3 +70,26 @@ export function spoilScale(model: Uint8Array, by: number): Uint8Array {
     value => (seen++ === 0 ? value * by : value),
   );
 }
+
+/**
+ * Models in each of which one float64 table (a constant of two dimensions that
+ * holds fractions, so that it was learned) has its largest element
+ * multiplied by the factor.
+ */
+export function spoilEachTable(model: Uint8Array, factor: number): Uint8Array[] {
+  const read = readModel(model);
+  const { initializers } = read.graph;
+  return initializers.flatMap((tensor, at) => {
+    if (tensor.dataType !== dataType.double || tensor.dims.length !== 2 || tensor.rawData === undefined) return [];
+    const rawData = tensor.rawData.slice();
+    const values = new Float64Array(rawData.buffer);
+    if (values.every(Number.isInteger)) return [];
+    let most = 0;
+    values.forEach((value, i) => {
+      if (Math.abs(value) > Math.abs(values[most]!)) most = i;
+    });
+    values[most] = values[most]! * factor;
+    const spoilt = initializers.map((original, i) => (i === at ? { ...tensor, rawData } : original));
+    return [writeModel({ ...read, graph: { ...read.graph, initializers: spoilt } })];
+  });
+}

@@ -1,3 +1,4 @@
+import { OnnxError } from '../../onnx-error.ts';
 import { readLightgbmWrapper } from '../boosting/convert-lightgbm.ts';
 import { parseXgboostJson, readXgboostWrapper } from '../boosting/convert-xgboost.ts';
 import { readLightgbm } from '../boosting/read-lightgbm.ts';
@@ -33,7 +34,13 @@ export function findReference(
     const reference = referenceOf(format, bytes, rounds, report.source.frameworkVersion);
     if (reference !== undefined) return { kind: 'rows', reference };
   } catch (error) {
-    if (!(error instanceof NotWalkable)) throw error;
+    // What the converter read and the evaluator cannot is a limit of the evaluator, not a fault of the file.
+    if (!(error instanceof NotWalkable || error instanceof OnnxError)) throw error;
+    if (error instanceof OnnxError)
+      return {
+        kind: 'none',
+        because: `Not compared with the source, because the independent evaluator cannot read it (${error.message}); the graph was loaded and run.`,
+      };
     return {
       kind: 'none',
       because: `Not compared with the source, because there is no independent evaluator of ${error.message}; the graph was loaded and run.`,

@@ -1,7 +1,7 @@
 import type { PyValue } from '../pickle/python-values.ts';
 import { columnSteps, namesOf, pipelineSteps, unwrapped } from '../sklearn/compose.ts';
 import type { InputColumns } from '../sklearn/input-columns.ts';
-import { asEstimator, dense, type Estimator } from '../sklearn/records.ts';
+import { asEstimator, type Dense, dense, type Estimator } from '../sklearn/records.ts';
 import type { ColumnSampler } from './verification.ts';
 import { treesOf } from './walk-sklearn.ts';
 import { categoriesOf } from './walk-transforms.ts';
@@ -50,7 +50,30 @@ function refined(estimator: Estimator, columns: readonly ColumnSampler[]): Colum
       columns.map((_, i) => Array.from({ length: table.dims[0] ?? 0 }, (_row, r) => table.data[r * width + i]!)),
     );
   }
+  const table = memorized(estimator);
+  if (table !== undefined) return withCuts(columns, valuesPerColumn(estimator.dense(table), columns.length));
   return [...columns];
+}
+
+/** The attribute that holds rows which the object compares its input with. */
+function memorized(estimator: Estimator): string | undefined {
+  return ['support_vectors_', 'X_fit_', '_fit_X', 'centroids_', 'means_'].find(
+    name => estimator.has(name) && !estimator.has('components_'),
+  );
+}
+
+/** Values that rows between the memorized ones are made of; more of them would only make more rows. */
+const valuesOfTable = 16;
+
+function valuesPerColumn(table: Dense, width: number): number[][] {
+  const [rows = 0, columns = 0] = table.dims;
+  const step = Math.max(1, rows / valuesOfTable);
+  return Array.from({ length: width }, (_, column) =>
+    Array.from(
+      { length: Math.min(rows, valuesOfTable) },
+      (_value, i) => table.data[Math.floor(i * step) * columns + column] ?? Number.NaN,
+    ),
+  );
 }
 
 /** The first step sees the input; behind a scaler the thresholds of the last step are taken back to the input's scale. */

@@ -167,7 +167,9 @@ function verdict(
   outputs: readonly ComparedOutput[],
   describes: string,
 ): Pick<Verification, 'kind' | 'how'> {
-  const missing = answers.filter(answer => !outputs.some(output => output.name === answer.name));
+  const missing = answers.filter(
+    answer => !outputs.some(output => output.name === answer.name && (output.elements > 0 || answer.data.length === 0)),
+  );
   if (missing.length === 0) return { kind: 'agrees', how: `Compared with ${describes}.` };
   const names = missing.map(answer => answer.name).join(', ');
   return { kind: 'partly', how: `Compared with ${describes}; not compared: ${names}.` };

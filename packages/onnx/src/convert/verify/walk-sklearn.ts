@@ -11,14 +11,10 @@ import {
   plainLabels,
 } from '../sklearn/records.ts';
 import { largest, softmax } from './walk-boosters.ts';
-import type { Cell } from './walk-transforms.ts';
+import { neighborPredictors } from './walk-neighbors.ts';
+import { vectorPredictors } from './walk-support-vectors.ts';
 import { NotWalkable, transformOf } from './walk-transforms.ts';
-import type { WalkedAnswer } from './walked-answer.ts';
-
-type Row = readonly Cell[];
-
-/** Predicts one row with a fitted object, prepared once. */
-export type Predictor = (row: Row) => WalkedAnswer;
+import type { Predictor, Row } from './walked-answer.ts';
 
 const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
 
@@ -105,7 +101,9 @@ const linearRegressor: Write = estimator => {
 /** Decision by the sign of one score or by the largest of several. */
 function byScores(estimator: Estimator, shares?: (scores: readonly number[]) => readonly number[]): Predictor {
   const scores = linear(estimator);
-  const classes = plainLabels(estimator.labels('classes_'));
+  const isHeldApart = !estimator.has('classes_') && estimator.has('_label_binarizer');
+  const holder = isHeldApart ? estimator.child('_label_binarizer') : estimator;
+  const classes = plainLabels(holder.labels('classes_'));
   return row => {
     const found = scores(row);
     const answer = found.length === 1 ? largest(classes, [-found[0]!, found[0]!]) : largest(classes, found);
@@ -500,4 +498,6 @@ const predictors: Readonly<Record<string, Write>> = {
   KMeans: kMeans,
   MiniBatchKMeans: kMeans,
   VotingClassifier: votingClassifier,
+  ...vectorPredictors,
+  ...neighborPredictors,
 };
