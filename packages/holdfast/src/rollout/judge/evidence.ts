@@ -1,6 +1,7 @@
-import { type Side, safeEvidence, safeRateEvidence, safeShiftEvidence } from '@holdfast/stats';
+import { type ProportionCounts, type Side, safeEvidence, safeRateEvidence, safeShiftEvidence } from '@holdfast/stats';
 import type { ArmReport } from '../../serving/index.ts';
 import { Histogram } from '../../telemetry/index.ts';
+import { dealBlock } from './deal-block.ts';
 import { cellCounts, type OutputCells, outputCells } from './output-cells.ts';
 
 type Sparse = readonly (readonly [bucket: number, count: number])[];
@@ -279,27 +280,38 @@ function wrongOf({ loss }: LabelEvidence['champion']) {
   return { successes: loss.count * loss.mean, rows: loss.count };
 }
 
+const noTruth = { successes: 0, rows: 0 };
+
 /**
  * What is known after ground truth was counted again. Labels that were replaced make the counts fall; what was bet on
  * before stands, and the next bet starts from the new counts.
  */
 export function addLabels(evidence: StepEvidence, labels: LabelEvidence, settings: EvidenceSettings): StepEvidence {
   const before = evidence.labels;
-  const errors = before?.errors ?? flat(marginGrid.length);
-  if (before === undefined || labels.loss === 'absolute') return { ...evidence, labels: { ...labels, errors } };
-  const past = { a: wrongOf(before.challenger), b: wrongOf(before.champion) };
+  let errors = before?.errors ?? flat(marginGrid.length);
+  if (labels.loss === 'absolute') return { ...evidence, labels: { ...labels, errors } };
+  let past =
+    before === undefined ? { a: noTruth, b: noTruth } : { a: wrongOf(before.challenger), b: wrongOf(before.champion) };
   const total = { a: wrongOf(labels.challenger), b: wrongOf(labels.champion) };
-  const now = {
+  const batch = {
     a: { successes: total.a.successes - past.a.successes, rows: total.a.rows - past.a.rows },
     b: { successes: total.b.successes - past.b.successes, rows: total.b.rows - past.b.rows },
   };
-  const isGrowth = [now.a, now.b].every(({ successes, rows }) => successes > -1e-6 && rows - successes > -1e-6);
+  const isGrowth = [batch.a, batch.b].every(({ successes, rows }) => successes > -1e-6 && rows - successes > -1e-6);
   if (!isGrowth) return { ...evidence, labels: { ...labels, errors } };
-  const grown = grow(errors, (point, side) => {
-    const difference = settings.performanceMargin * marginGrid[point]!;
-    return isPossible(difference) ? safeEvidence(now, past, difference, side) : 0;
-  });
-  return { ...evidence, labels: { ...labels, errors: grown } };
+  for (const now of dealBlock(batch)) {
+    const known = past;
+    errors = grow(errors, (point, side) => {
+      const difference = settings.performanceMargin * marginGrid[point]!;
+      return isPossible(difference) ? safeEvidence(now, known, difference, side) : 0;
+    });
+    past = { a: sumOf(past.a, now.a), b: sumOf(past.b, now.b) };
+  }
+  return { ...evidence, labels: { ...labels, errors } };
+}
+
+function sumOf(one: ProportionCounts, other: ProportionCounts): ProportionCounts {
+  return { successes: one.successes + other.successes, rows: one.rows + other.rows };
 }
 
 function countsOf(reports: readonly ArmReport[]): EvidenceBlock['champion'] {

@@ -167,3 +167,34 @@ test('the judge is pure and evidence survives a journey through JSON', () => {
   const stored: StepEvidence = JSON.parse(JSON.stringify(evidence));
   expect(decide(stored)).toEqual(decide(evidence));
 });
+
+/** Ground truth of one upload: each arm wrong with its own chance. */
+function uploadOf(rng: Rng, rows: number, champion: number, challenger: number) {
+  const arm = (chance: number) => {
+    let wrong = 0;
+    for (let i = 0; i < rows; i++) if (rng.bernoulli(chance)) wrong++;
+    const mean = wrong / rows;
+    return { predictions: rows, loss: { count: rows, mean, m2: rows * mean * (1 - mean) } };
+  };
+  const paired = { count: 0, mean: 0, m2: 0 };
+  return { loss: 'error' as const, champion: arm(champion), challenger: arm(challenger), paired };
+}
+
+test('ground truth of a single upload decides', () => {
+  const upload = uploadOf(createRng(5), 3000, 0.1, 0.25);
+  const { checks } = decide(addLabels(evidenceOf({}), upload, settingsOf(judge)));
+  expect(checks.at(-1)).toMatchObject({ check: 'performance', outcome: 'fail' });
+});
+
+test('single uploads of a version worse by the margin pass, and of an equal one fail, at most as often as declared', () => {
+  const settings = settingsOf(judge);
+  const outcomes = (worseBy: number) =>
+    Array.from({ length: 200 }, (_, seed) => {
+      const upload = uploadOf(createRng(seed + 1), 1000, 0.1, 0.1 + worseBy);
+      return decide(addLabels(evidenceOf({}), upload, settings)).checks.at(-1)?.outcome;
+    });
+  const share = (list: readonly (string | undefined)[], outcome: string) =>
+    list.filter(one => one === outcome).length / list.length;
+  expect(share(outcomes(0), 'fail')).toBeLessThanOrEqual(0.05);
+  expect(share(outcomes(settings.performanceMargin), 'pass')).toBeLessThanOrEqual(0.05);
+});
