@@ -98,6 +98,14 @@ test('a version that nobody points at any more is drained after the flip', async
   expect(runners.calls).toEqual(['start 1', 'start 2', 'start 3', 'stop 1']);
 });
 
+test('a version that was rolled back and then removed is not kept warm', async () => {
+  const { fleet, runners } = await openFleet(2);
+  for (const version of [1, 2]) await fleet.moveAlias(churn, champion, version, by);
+  await fleet.rollback(churn, by);
+  await fleet.removeVersion(churn, 2);
+  expect(runners.calls.at(-1)).toBe('stop 2');
+});
+
 test('a version that cannot be loaded leaves the alias where it was', async () => {
   const { fleet, runners, registry } = await openFleet(2);
   await fleet.moveAlias(churn, champion, 1, by);

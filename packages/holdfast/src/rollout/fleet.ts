@@ -288,7 +288,9 @@ export class Fleet {
     );
     for (const version of isHeld ? [] : (this.#options.alsoWanted?.(model) ?? [])) wanted.add(version);
     for (const spare of known && !isHeld ? await this.#warmSpares(model) : []) {
-      if (this.#live.get(model)?.get(spare)?.state === 'ready') wanted.add(spare);
+      // The history still tells of versions that were removed.
+      const isThere = versions.some(({ version }) => version === spare);
+      if (isThere && this.#live.get(model)?.get(spare)?.state === 'ready') wanted.add(spare);
     }
     await Promise.all(versions.filter(version => wanted.has(version.version)).map(version => this.#load(version)));
     const dropped = [...(this.#live.get(model) ?? [])].filter(

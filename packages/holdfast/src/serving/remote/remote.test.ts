@@ -187,18 +187,22 @@ test.each(['oip+http', 'oip+grpc'])(
 );
 
 test('a request is not sent again once it may have arrived on a new connection', async () => {
-  let asked = 0;
+  const known = new WeakSet<object>();
+  const askedOnNew: boolean[] = [];
   await using far = await farServer((request, response) => {
+    const isNew = !known.has(request.socket);
+    known.add(request.socket);
     if (request.url === '/v2') response.end('{"extensions":[]}');
     else if (request.method === 'POST') {
-      asked++;
+      askedOnNew.push(isNew);
       request.socket.destroy();
     } else response.end('{}');
   });
   await using runner = await connect(`oip+http://${far.address}/echo`);
   await expect(runner.run(inputs)).rejects.toMatchObject({ code: 'remote_unavailable' });
-  // On a connection that was open before, which may have been closed while it was idle, and at most once on a new one.
-  expect([1, 2]).toContain(asked);
+  // Those that were open before may have been closed while they were idle.
+  expect(askedOnNew.length).toBeGreaterThan(0);
+  expect(askedOnNew.filter(isNew => isNew).length).toBeLessThanOrEqual(1);
 });
 
 test.each([
