@@ -175,24 +175,23 @@ function characterTokens(estimator: Estimator, x: Frame, splitsWords: boolean, t
     const runStart = graph.op('And', [isSpace, isAnyOf(shifted(tokens, -1, to), whiteSpace, to)]);
     return withoutTokens(graph.op('Where', [runStart, blank, tokens]), repeated, to);
   }
-  // Three places per character: a space becomes blank, separator, blank; the places not needed are removed.
+  // Four places per character: a blank where a word starts, the character, a blank and a separator where the word ends;
+  // white space itself and the places not needed are removed.
+  const noWord = [...whiteSpace, padding];
+  const isWord = (value: string): string => graph.op('Not', [isAnyOf(value, noWord, to)]);
+  const inWord = isWord(tokens);
+  const starts = graph.op('And', [inWord, graph.op('Not', [isWord(shifted(tokens, 1, to))])]);
+  const ends = graph.op('And', [inWord, graph.op('Not', [isWord(shifted(tokens, -1, to))])]);
   const rest = graph.constant('string', [], [padding]);
-  const place = (value: string): string => graph.op('Unsqueeze', [value, graph.ints(2)]);
-  const tripled = graph.op(
-    'Concat',
-    [
-      place(graph.op('Where', [isSpace, blank, tokens])),
-      place(graph.op('Where', [isSpace, graph.constant('string', [], [separator]), rest])),
-      place(graph.op('Where', [isSpace, blank, rest])),
-    ],
-    { axis: 2n },
-  );
-  const flat = graph.op('Flatten', [tripled], { axis: 1n });
-  const edge = graph.op('Expand', [
-    graph.constant('string', [1, 1], [' ']),
-    graph.op('Concat', [graph.op('Shape', [tokens], { start: 0n, end: 1n }), graph.ints(1)], { axis: 0n }),
-  ]);
-  const stream = graph.op('Concat', [edge, flat, edge], { axis: 1n });
+  const place = (when: string, value: string): string =>
+    graph.op('Unsqueeze', [graph.op('Where', [when, value, rest]), graph.ints(2)]);
+  const places = [
+    place(starts, blank),
+    place(inWord, tokens),
+    place(ends, blank),
+    place(ends, graph.constant('string', [], [separator])),
+  ];
+  const stream = graph.op('Flatten', [graph.op('Concat', places, { axis: 2n })], { axis: 1n });
   return withoutTokens(stream, isAnyOf(stream, [padding], to), to);
 }
 
@@ -335,7 +334,8 @@ function hashedCounts(gram: string, isReal: string, columns: number, estimator: 
   const { graph } = to;
   const hash = graph.cast(graph.op('MurmurHash3', [gram], { positive: 0n, seed: 0n }, 'com.microsoft'), 'int64');
   const column = graph.op('Mod', [graph.op('Abs', [hash]), graph.constant('int64', [], [columns])]);
-  const isSigned = estimator.flag('alternate_sign', true);
+  // Presence counts whatever the sign is, and terms of one column must not cancel out.
+  const isSigned = estimator.flag('alternate_sign', true) && !estimator.flag('binary', false);
   const sign = isSigned
     ? graph.op('Where', [graph.op('Less', [hash, graph.constant('int64', [], [0])]), graph.double(-1), graph.double(1)])
     : graph.double(1);

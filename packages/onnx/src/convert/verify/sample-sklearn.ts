@@ -1,9 +1,11 @@
 import type { PyValue } from '../pickle/python-values.ts';
 import { columnSteps, namesOf, pipelineSteps, unwrapped } from '../sklearn/compose.ts';
 import type { InputColumns } from '../sklearn/input-columns.ts';
-import { asEstimator, type Dense, dense, type Estimator } from '../sklearn/records.ts';
+import { asEstimator, type Dense, dense, type Estimator, namedParts } from '../sklearn/records.ts';
 import type { ColumnSampler } from './verification.ts';
+import { columnEdges } from './walk-columns.ts';
 import { treesOf } from './walk-sklearn.ts';
+import { textsFor } from './walk-text.ts';
 import { categoriesOf } from './walk-transforms.ts';
 
 const forest = /^(DecisionTree|ExtraTree|RandomForest|ExtraTrees)|^GradientBoosting/;
@@ -34,7 +36,19 @@ function refined(estimator: Estimator, columns: readonly ColumnSampler[]): Colum
     );
   }
   if (className === 'OneHotEncoder' || className === 'OrdinalEncoder') return encoderSamplers(estimator, columns);
-  if (className === 'SimpleImputer')
+  if (/^(Count|Tfidf|Hashing)Vectorizer$/.test(className)) {
+    const values = textsFor(estimator);
+    return columns.map(column => (column.kind === 'text' ? { kind: 'text', values } : column));
+  }
+  if (className === 'FeatureUnion')
+    return namedParts(estimator.raw('transformer_list'), estimator.path)
+      .filter(item => typeof item.part !== 'string' && item.part !== null)
+      .reduce<ColumnSampler[]>((found, item) => refined(asEstimator(item.part, item.name), found), [...columns]);
+  const edges = columnEdges(estimator);
+  if (edges !== undefined) return withCuts(columns, edges);
+  if (className === 'PowerTransformer' && estimator.text('method') === 'box-cox')
+    return columns.map(column => (column.kind === 'number' ? { ...column, center: 3, spread: 1.4 } : column));
+  if (className === 'SimpleImputer' || className === 'MissingIndicator')
     return columns.map(column => (column.kind === 'number' ? { ...column, mayMiss: true } : column));
   if (className === 'VotingClassifier')
     return estimator

@@ -19,6 +19,7 @@ test.each([
   ['one-class-svm.none', 'outliers by the sign of a score', aLittle],
   ['centroid.three', 'nearest centroid', much],
   ['mixture.none', 'shares of components', aLittle],
+  ['text-tfidf-logistic', 'counts, frequencies and a linear model', aLittle],
 ])('%s agrees with a walk over it, and no table may be off: %s', async (name, _, factor) => {
   const run = await testRuntime();
   const source = trained(name);
@@ -32,4 +33,17 @@ test.each([
       expect.objectContaining({ code: 'conversion_wrong' }),
     );
   }
+});
+
+test.each([
+  ['text-char-wb', 'characters within words, blanks only around words'],
+  ['text-hashing-binary', 'presence by hash, whatever its sign'],
+  ['text-stop-words', 'n-grams over removed words'],
+  ['quantiles.transform', 'shares by interpolation from both sides'],
+  ['yeo-johnson.transform', 'powers by column'],
+  ['bins-one-hot.transform', 'bins as columns'],
+])('%s agrees with a walk over it: %s', async name => {
+  const source = trained(name);
+  const verification = await verifyConversion(source, await convert(source), { run: await testRuntime() });
+  expect(verification).toMatchObject({ kind: 'agrees' });
 });

@@ -1,4 +1,4 @@
-import { NumpyArray, PyList, type PyValue } from '../pickle/python-values.ts';
+import { NumpyArray, PyDict, PyList, type PyValue } from '../pickle/python-values.ts';
 import { columnSteps, isPassthrough, namesOf, pipelineSteps, unwrapped } from '../sklearn/compose.ts';
 import {
   asEstimator,
@@ -11,8 +11,10 @@ import {
   plainLabels,
 } from '../sklearn/records.ts';
 import { largest, softmax } from './walk-boosters.ts';
+import { columnTransforms } from './walk-columns.ts';
 import { neighborPredictors } from './walk-neighbors.ts';
 import { vectorPredictors } from './walk-support-vectors.ts';
+import { textTransforms } from './walk-text.ts';
 import { NotWalkable, transformOf } from './walk-transforms.ts';
 import type { Predictor, Row } from './walked-answer.ts';
 
@@ -42,28 +44,39 @@ export function transformerOf(estimator: Estimator): (row: Row) => Row {
   }
   if (estimator.className === 'ColumnTransformer') return columnTransformer(estimator);
   if (estimator.className === 'FeatureUnion') {
-    if (estimator.has('transformer_weights')) throw new NotWalkable('FeatureUnion with weights');
+    const weights = weightsOf(estimator);
     const parts = namedParts(estimator.raw('transformer_list'), estimator.path)
       .filter(item => item.part !== 'drop')
-      .map(item =>
-        isPassthrough(item.part)
+      .map(item => {
+        const step = isPassthrough(item.part)
           ? (row: Row): Row => row
-          : transformerOf(asEstimator(item.part, `${estimator.path}.${item.name}`)),
-      );
+          : transformerOf(asEstimator(item.part, `${estimator.path}.${item.name}`));
+        return weighing(step, weights.get(item.name));
+      });
     return row => parts.flatMap(part => part(row));
   }
-  return transformOf(estimator);
+  return (textTransforms[estimator.className] ?? columnTransforms[estimator.className] ?? transformOf)(estimator);
+}
+
+function weightsOf(estimator: Estimator): ReadonlyMap<string, number> {
+  const raw = estimator.raw('transformer_weights');
+  if (!(raw instanceof PyDict)) return new Map();
+  return new Map(raw.names().map(name => [name, dense(raw.get(name), 'transformer_weights').data[0] ?? 1]));
+}
+
+function weighing(step: (row: Row) => Row, weight: number | undefined): (row: Row) => Row {
+  return weight === undefined ? step : row => step(row).map(value => Number(value) * weight);
 }
 
 function columnTransformer(estimator: Estimator): (row: Row) => Row {
-  if (estimator.has('transformer_weights')) throw new NotWalkable('ColumnTransformer with weights');
+  const weights = weightsOf(estimator);
   const width = estimator.number('n_features_in_') ?? estimator.number('_n_features') ?? Number.NaN;
   if (Number.isNaN(width)) throw new NotWalkable('ColumnTransformer of an old version');
   const parts = columnSteps(estimator, width, namesOf(estimator)).flatMap(({ name, part, columns }) => {
     if (part === 'drop' || part === null || columns.length === 0) return [];
     const step =
       part === 'passthrough' ? (row: Row): Row => row : transformerOf(asEstimator(part, `${estimator.path}.${name}`));
-    return [(row: Row): Row => step(columns.map(column => row[column]!))];
+    return [weighing((row: Row): Row => step(columns.map(column => row[column]!)), weights.get(name))];
   });
   return row => parts.flatMap(part => part(row));
 }

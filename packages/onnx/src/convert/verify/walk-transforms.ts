@@ -69,12 +69,26 @@ const simpleImputer: Write = estimator => {
   const raw = estimator.raw('statistics_');
   if (raw instanceof NumpyArray && raw.type.letter === 'O' && raw.objects.some(item => typeof item === 'string'))
     throw new NotWalkable('SimpleImputer of text');
-  if (estimator.flag('add_indicator', false)) throw new NotWalkable('SimpleImputer with indicator');
+  const mark =
+    estimator.flag('add_indicator', false) && estimator.has('indicator_')
+      ? missingIndicator(estimator.child('indicator_'))
+      : (): Row => [];
   const statistics = estimator.dense('statistics_').data;
   const missing = estimator.number('missing_values') ?? Number.NaN;
   if (statistics.some(Number.isNaN)) throw new NotWalkable('SimpleImputer with empty columns');
-  return perColumn((x, i) => ((Number.isNaN(missing) ? Number.isNaN(x) : x === missing) ? statistics[i]! : x));
+  const isMissing = (x: number): boolean => (Number.isNaN(missing) ? Number.isNaN(x) : x === missing);
+  return row => [...row.map((x, i) => (isMissing(Number(x)) ? statistics[i]! : Number(x))), ...mark(row)];
 };
+
+function missingIndicator(estimator: Estimator): (row: Row) => Row {
+  const missing = estimator.number('missing_values') ?? Number.NaN;
+  const features = [...estimator.dense('features_').data];
+  return row =>
+    features.map(feature => {
+      const x = Number(row[feature]);
+      return Number(Number.isNaN(missing) ? Number.isNaN(x) : x === missing);
+    });
+}
 
 /** Categories per column as cells; a missing category is not walked. */
 export function categoriesOf(estimator: Estimator): Cell[][] {
@@ -143,9 +157,11 @@ const transforms: Readonly<Record<string, Write>> = {
   RobustScaler: robustScaler,
   Normalizer: normalizer,
   SimpleImputer: simpleImputer,
+  MissingIndicator: missingIndicator,
   OneHotEncoder: oneHotEncoder,
   OrdinalEncoder: ordinalEncoder,
   PCA: pca,
   TruncatedSVD: pca,
+  IncrementalPCA: pca,
   Binarizer: binarizer,
 };
