@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { GrpcMethod } from '../../grpc/grpc-method.ts';
-import type { LoadParameters, LogSettings, OipControl } from '../oip/control-calls.ts';
+import { checkRepository, type LoadParameters, type LogSettings, type OipControl } from '../oip/control-calls.ts';
 
 const statisticsSchema = z.object({ name: z.string(), version: z.string() });
-const indexSchema = z.object({ ready: z.boolean() });
+const indexSchema = z.object({ repository_name: z.string(), ready: z.boolean() });
 const parameterSchema = z.object({
   bool_param: z.boolean().optional(),
   int64_param: z.number().optional(),
@@ -60,7 +60,11 @@ export function controlMethods(control: OipControl): GrpcMethod[] {
     answer,
   });
   const repository = (prefix: string): GrpcMethod[] => [
-    unary(`${prefix}RepositoryIndex`, request => ({ models: control.index(indexSchema.parse(request).ready) })),
+    unary(`${prefix}RepositoryIndex`, request => {
+      const { repository_name: repository, ready } = indexSchema.parse(request);
+      checkRepository(repository);
+      return { models: control.index(ready) };
+    }),
     unary(`${prefix}RepositoryModelLoad`, async request => {
       const asked = changeSchema.parse(request);
       await control.load(asked.repository_name, asked.model_name, parametersOf(asked));

@@ -54,6 +54,12 @@ function absent(field: string): Refusal {
   return unparsable(field, `attempt to access non-existing object member '${field}'`);
 }
 
+function onlyBinary(datatype: string, input: string): Refusal {
+  return badRequest(
+    `receiving ${datatype} data via JSON is not supported. Please use the binary data format for input ${input}`,
+  );
+}
+
 function readText(cursor: JsonCursor, field: string): string {
   if (cursor.peek() !== 0x22) throw notA(field, 'string');
   return cursor.string();
@@ -199,14 +205,11 @@ class InferReader {
   }
 
   #readData(name: string, datatype: string, shape: readonly number[]): TensorData {
+    if (datatype === 'BF16') throw onlyBinary(datatype, name);
     if (!isDatatype(datatype))
       throw unparsable('datatype', `'${datatype.slice(0, 40)}' of input '${name}' is not known`);
     checkSize(name, datatype, shape);
-    if (datatype === 'FP16') {
-      throw badRequest(
-        `receiving FP16 data via JSON is not supported. Please use the binary data format for input ${name}`,
-      );
-    }
+    if (datatype === 'FP16') throw onlyBinary(datatype, name);
     try {
       return readElements(this.#cursor, datatype, shape);
     } catch (error) {

@@ -105,6 +105,11 @@ function describe(one: VersionStatistics): object {
   };
 }
 
+/** @throws Refusal 501 for any name: there is one repository, and nobody can choose another */
+export function checkRepository(name: string): void {
+  if (name !== '') throw unsupported("'repository_name' specification");
+}
+
 /** The calls of the Open Inference Protocol that tell about models or change what is served, whatever the transport. */
 export class OipControl {
   readonly #options: OipControlOptions;
@@ -182,7 +187,7 @@ export class OipControl {
   }
 
   #check(repository: string, name: string): void {
-    if (repository !== '') throw unsupported("'repository_name' specification");
+    checkRepository(repository);
     if (name.trim() === '') throw badRequest('Model name cannot be empty. Please enter a valid name to deploy.');
     if (name.includes('/') || name.includes('\\') || name.includes('..')) {
       throw badRequest('model name must not contain path traversal characters');
