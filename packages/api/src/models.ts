@@ -139,13 +139,13 @@ export const createVersionSchema = z.strictObject({
   fileName: z.string().max(255).optional(),
   /** More about where it came from, such as the study and the parameters of the trial that made it. */
   provenance: z
-    .record(
-      z
-        .string()
-        .max(200)
-        .refine(key => !reservedProvenance.has(key), 'this key is written by Holdfast itself; choose another'),
-      z.string().max(2000),
-    )
+    .record(z.string().max(200), z.string().max(2000))
+    .superRefine((given, context) => {
+      for (const key of Object.keys(given)) {
+        if (!reservedProvenance.has(key)) continue;
+        context.addIssue({ code: 'custom', path: [key], message: 'is written by Holdfast itself; choose another key' });
+      }
+    })
     .optional(),
   baseline: z
     .strictObject({
