@@ -44,12 +44,18 @@ function changeOf(parsed: Parsed): ChangeRequest | undefined {
   const calibration = text(parsed, 'calibration');
   if (quantize === 'int8-static' && calibration === undefined)
     throw new UsageError('--quantize int8-static needs --calibration FILE with typical inputs');
+  if (quantize !== 'int8-static' && calibration !== undefined)
+    throw new UsageError('--calibration is for --quantize int8-static; --data FILE measures the other modes');
   const float32 = flag(parsed, 'float32');
   const optimize = flag(parsed, 'optimize');
   const maxLoss = Number(text(parsed, 'max-loss') ?? 0.05);
   if (!(maxLoss >= 0)) throw new UsageError('--max-loss takes a number of at least 0, such as 0.01');
-  if (!float32 && !optimize && quantize === undefined) return undefined;
   const data = text(parsed, 'data');
+  if (!float32 && !optimize && quantize === undefined) {
+    const unused = ['data', 'max-loss'].find(name => text(parsed, name) !== undefined);
+    if (unused === undefined) return undefined;
+    throw new UsageError(`--${unused} is for --quantize, --float32 or --optimize, which change the answers`);
+  }
   return {
     float32,
     optimize,

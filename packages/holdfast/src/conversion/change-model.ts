@@ -4,6 +4,7 @@ import { inspectModel, OnnxError } from '@holdfast/onnx';
 import { changeBetween, drawTensors, elementsOf, type NamedTensor, plainElements } from '@holdfast/onnx/convert';
 import {
   calibrate,
+  floatWeightsLeft,
   quantizeDynamic,
   quantizeStatic,
   quantizeWeights,
@@ -19,6 +20,8 @@ import type { ModelRunner } from './model-runner.ts';
 export interface ChangedModel {
   readonly model: Uint8Array;
   readonly changes: readonly ModelChange[];
+  /** What a reader of the report should know beside the measurements. */
+  readonly notes: readonly string[];
 }
 
 const timedRuns = 9;
@@ -77,10 +80,12 @@ export async function changeModel(
       ),
     );
   }
+  const left = request.quantize === undefined ? [] : floatWeightsLeft(model);
+  const notes = left.length === 0 ? [] : [`${request.quantize} leaves the weights of ${left.join(', ')} in float32`];
   if (request.optimize === true) await step('optimized', bytes => optimized(bytes, workFolder));
   const { opset } = request;
   if (opset !== undefined) await step(`opset ${opset}`, bytes => toOpset(bytes, opset), rounding);
-  return { model, changes };
+  return { model, changes, notes };
 }
 
 /** What computing the same in other operators may change, relative to the largest output. */

@@ -3,8 +3,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { inspectModel, OnnxError } from '@holdfast/onnx';
 import {
   type Conversion,
+  type ConvertOptions,
   compose,
   convert,
+  type SourceFile,
   type Verification,
   type VerifyOptions,
   verifyConversion,
@@ -38,11 +40,12 @@ async function convertAll(request: ToConverter): Promise<ConversionResult> {
       source.map(async ({ name, path }) => ({ name, bytes: new Uint8Array(await readFile(path)) })),
     );
     tell({ kind: 'phase', phase: `converting${which}` });
-    const conversion = await convert(files, isAlone ? request.options : { ...request.options, opset: undefined });
+    const options = optionsFor(request, i, isAlone);
+    const conversion = await convert(files, options);
     tell({ kind: 'phase', phase: `checking against the source${which}` });
-    const { rounds } = request.options;
+    const { rounds } = options;
     const engineFor: VerifyOptions['engineFor'] = (converted, given) =>
-      findEngine(converted, given, request.options, ({ format, choice, batches }) => {
+      findEngine(converted, given, options, ({ format, choice, batches }) => {
         tell({ kind: 'phase', phase: `running the source by its own engine${which}` });
         const { workFolder: folder, engineTimeoutMs: timeoutMs } = request;
         return runEngine({ format, choice, batches, files: source, folder, timeoutMs });
@@ -50,7 +53,7 @@ async function convertAll(request: ToConverter): Promise<ConversionResult> {
     verifications.push(
       conversion.report.source.format === 'onnx'
         ? await tryOnnx(conversion.model, runner)
-        : await verifyConversion(files, conversion, {
+        : await verifyConversion(files, await wholeOf(conversion, files, options), {
             run: runner.run,
             engineFor,
             ...(rounds !== undefined && { rounds }),
@@ -58,22 +61,58 @@ async function convertAll(request: ToConverter): Promise<ConversionResult> {
     );
     stages.push(conversion);
   }
-  const { model, report } = compose(stages);
+  const { model, report } = compose(stages, request.options.name);
   const verification =
     stages.length === 1 ? verifications[0]! : await verifyPipeline(stages, model, verifications, runner.run);
   if (change !== undefined) tell({ kind: 'phase', phase: 'changing the graph and measuring' });
   const changed =
     change === undefined
-      ? { model, changes: [] }
+      ? { model, changes: [], notes: [] }
       : await changeModel(model, change, { runner, workFolder: request.workFolder });
   await writeFile(request.outputPath, changed.model);
   return {
-    report: changed.model === model ? report : { ...report, ...tensorsOf(changed.model) },
+    report:
+      changed.model === model
+        ? report
+        : { ...report, ...tensorsOf(changed.model), notes: [...report.notes, ...changed.notes] },
     verification,
     changes: changed.changes,
     modelBytes: changed.model.length,
     elapsedMs: performance.now() - began,
   };
+}
+
+/** What the caller chose belongs to one file of a pipeline: inputs to the first, everything else to the last. */
+function optionsFor({ options, sources }: ToConverter, i: number, isAlone: boolean): ConvertOptions {
+  if (isAlone) return options;
+  const { name, inputs, ...choice } = options;
+  return {
+    name,
+    ...(i === 0 && { inputs }),
+    ...(i === sources.length - 1 && choice),
+    opset: undefined,
+  };
+}
+
+/** Formats whose engines compare the outputs that are there; an evaluator of rows expects all that the source gives. */
+const comparedByEngine: ReadonlySet<string> = new Set([
+  'graphdef',
+  'tfjs_graph',
+  'tfjs_layers',
+  'savedmodel',
+  'tflite',
+  'keras',
+  'keras_h5',
+]);
+
+/** The conversion with every output, of which the given one is a part: what is left out is checked, too. */
+async function wholeOf(
+  conversion: Conversion,
+  files: readonly SourceFile[],
+  options: ConvertOptions,
+): Promise<Conversion> {
+  const isWhole = options.outputs === undefined || comparedByEngine.has(conversion.report.source.format);
+  return isWhole ? conversion : convert(files, { ...options, outputs: undefined });
 }
 
 function tensorsOf(model: Uint8Array): Pick<ConversionResult['report'], 'inputs' | 'outputs'> {

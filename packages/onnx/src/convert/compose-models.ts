@@ -13,9 +13,10 @@ import type { ConversionReport } from './report.ts';
 /**
  * Joins converted models into one graph: the outputs of each become the inputs of the next, with casts between number
  * types. Inputs and column names are those of the first, outputs and class labels those of the last.
+ * @param name of the joined graph
  * @throws OnnxError `bad_option` when outputs and inputs do not fit, naming both sides
  */
-export function compose(stages: readonly Conversion[]): Conversion {
+export function compose(stages: readonly Conversion[], name = 'pipeline'): Conversion {
   const [first, ...rest] = stages;
   if (first === undefined) throw new OnnxError('bad_option', 'No model was given to compose.');
   if (rest.length === 0) return first;
@@ -48,7 +49,7 @@ export function compose(stages: readonly Conversion[]): Conversion {
     metadataProps: metadataOf(models),
     graph: {
       ...models[0]!.graph,
-      name: 'pipeline',
+      name,
       nodes,
       initializers,
       outputs: lastGraph.outputs.map(output => ({ ...output, name: outputNames.get(output.name)! })),

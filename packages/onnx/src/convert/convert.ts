@@ -5,7 +5,7 @@ import type { ModelProto } from '../model/proto.ts';
 import { writeModel } from '../model/write-model.ts';
 import { OnnxError } from '../onnx-error.ts';
 import { lowerOpset } from '../opset/to-opset.ts';
-import { sniffFile } from '../sniff/sniff-file.ts';
+import { type FileKind, fileKinds, sniffFile } from '../sniff/sniff-file.ts';
 import { converters } from './converters.ts';
 import { refuseSource } from './refuse-source.ts';
 import type { ConversionReport, ConvertedTensor } from './report.ts';
@@ -64,6 +64,7 @@ export async function convert(
   const settings = { producerVersion: converterVersion, rounds, inputs, outputs, signature };
   const converter = await load();
   const graph = await guarded(() => converter(main.bytes, beside, settings));
+  refuseUnusedOptions(options, kind, graph.framework);
   const sha256 = createHash('sha256').update(main.bytes).digest('hex');
   const stamp = [
     { key: 'holdfast.source.sha256', value: sha256 },
@@ -96,6 +97,19 @@ export async function convert(
     notes: graph.notes,
   };
   return { model, report };
+}
+
+/** An option that means nothing for a source is a mistake of the caller, who would wait for its effect. */
+function refuseUnusedOptions({ rounds, inputs, signature }: ConvertOptions, kind: FileKind, framework: string): void {
+  const refuse = (option: string, of: string): never => {
+    throw new OnnxError('bad_option', `${option} cannot be chosen for this file (${fileKinds[kind]}), only for ${of}.`);
+  };
+  if (rounds !== undefined && framework !== 'XGBoost' && framework !== 'LightGBM')
+    refuse('rounds', 'XGBoost and LightGBM models');
+  if (inputs !== undefined && kind !== 'graphdef' && kind !== 'tfjs_graph')
+    refuse('inputs', 'TensorFlow graphs that are frozen or without signature');
+  if (signature !== undefined && kind !== 'savedmodel' && kind !== 'tflite')
+    refuse('a signature', 'a SavedModel or a TFLite file with signatures');
 }
 
 /** The asked outputs of a converted graph; a converter that chose by itself has given them other names. */

@@ -1,4 +1,5 @@
 import { dataType, type ModelProto, type NodeProto, type TensorProto } from '../model/proto.ts';
+import { readModel } from '../model/read-model.ts';
 import { OnnxError } from '../onnx-error.ts';
 
 /** A float32 weight as int8 with one scale per channel: value = quantized * scale. */
@@ -11,9 +12,10 @@ export interface ChannelWeights {
   readonly axis: number;
 }
 
-/** A weight that a node multiplies with, and the axis of its output channels. */
+/** A weight that a node multiplies with, which of its inputs that is, and the axis of its output channels. */
 export interface WeightUse {
   readonly node: NodeProto;
+  readonly input: number;
   readonly tensor: TensorProto;
   readonly axis: number;
 }
@@ -34,17 +36,34 @@ export function requireQuantizable(model: ModelProto): void {
     );
 }
 
-/** Every constant float32 weight of a Conv, ConvTranspose, MatMul or Gemm in the main graph. */
-export function weightUses(model: ModelProto, ops: readonly string[]): WeightUse[] {
+/** Operators whose weights make a file large, with the inputs that are weights: one, or those of a step and of the state. */
+export const weightInputs: ReadonlyMap<string, readonly number[]> = new Map<string, readonly number[]>([
+  ...['Conv', 'ConvTranspose', 'MatMul', 'Gemm'].map(op => [op, [1]] as const),
+  ...['LSTM', 'GRU', 'RNN'].map(op => [op, [1, 2]] as const),
+]);
+
+/** Every constant float32 weight of these operators in the main graph that is large enough to gain something. */
+export function weightUses(model: ModelProto, ops: Iterable<string>): WeightUse[] {
+  const wanted = new Set(ops);
   const constants = new Map(model.graph.initializers.map(tensor => [tensor.name, tensor]));
-  return model.graph.nodes.flatMap((node): WeightUse[] => {
-    if (node.domain !== '' || !ops.includes(node.opType)) return [];
-    const tensor = constants.get(node.inputs[1] ?? '');
-    if (tensor === undefined || tensor.dataType !== dataType.float || tensor.isExternal) return [];
-    const axis = channelAxis(node, tensor.dims.length);
-    const count = tensor.dims.reduce((product, dim) => product * dim, 1n);
-    return axis === undefined || count < BigInt(smallest) ? [] : [{ node, tensor, axis }];
+  return model.graph.nodes.flatMap(node => {
+    if (node.domain !== '' || !wanted.has(node.opType)) return [];
+    return (weightInputs.get(node.opType) ?? []).flatMap((input): WeightUse[] => {
+      const tensor = constants.get(node.inputs[input] ?? '');
+      if (tensor === undefined || tensor.dataType !== dataType.float || tensor.isExternal) return [];
+      const axis = channelAxis(node, tensor.dims.length);
+      const count = tensor.dims.reduce((product, dim) => product * dim, 1n);
+      return axis === undefined || count < BigInt(smallest) ? [] : [{ node, input, tensor, axis }];
+    });
   });
+}
+
+/** Operators of a model whose large weights are float32, with how many of each there are: `LSTM (2)`. */
+export function floatWeightsLeft(bytes: Uint8Array): string[] {
+  const counts = new Map<string, number>();
+  for (const node of new Set(weightUses(readModel(bytes), weightInputs.keys()).map(use => use.node)))
+    counts.set(node.opType, (counts.get(node.opType) ?? 0) + 1);
+  return [...counts].map(([op, count]) => `${op} (${count})`);
 }
 
 function channelAxis(node: NodeProto, rank: number): number | undefined {
@@ -58,6 +77,11 @@ function channelAxis(node: NodeProto, rank: number): number | undefined {
       return rank === 2 ? 1 : undefined;
     case 'Gemm':
       return intAttribute(node, 'transB', 0n) === 1n ? 0 : 1;
+    case 'LSTM':
+    case 'GRU':
+    case 'RNN':
+      // [directions, gates * units, inputs]: DequantizeLinear knows one axis, so both directions share their scales.
+      return rank === 3 ? 1 : undefined;
     default:
       return undefined;
   }
@@ -125,7 +149,7 @@ export function refuseNothing(count: number): void {
   if (count > 0) return;
   throw new OnnxError(
     'bad_option',
-    'The model has no float32 weights of convolutions or matrix products that could be quantized. Trees have none; a float64 graph gets them with --float32.',
+    'The model has nothing that this mode quantizes: float32 weights of convolutions, matrix products or recurrent layers. Trees have none; a float64 graph gets them with --float32.',
   );
 }
 

@@ -1,9 +1,9 @@
 import { buildNode, buildTensor } from '../model/build.ts';
-import { dataType, type GraphProto, type NodeProto, type TensorProto } from '../model/proto.ts';
+import { dataType, type GraphProto, type ModelProto, type NodeProto, type TensorProto } from '../model/proto.ts';
 import { readModel } from '../model/read-model.ts';
 import { writeModel } from '../model/write-model.ts';
 import { OnnxError } from '../onnx-error.ts';
-import { floatValues, freshNames } from './channel-weights.ts';
+import { floatValues, freshNames, weightInputs } from './channel-weights.ts';
 import { floatValueNames } from './float-values.ts';
 import { halfBits, largestHalf } from './half-bits.ts';
 
@@ -22,8 +22,7 @@ const halved: ReadonlyMap<string, readonly number[] | 'all'> = new Map<string, r
   ['Concat', 'all'],
 ]);
 
-/** Operators whose weights make a file large. */
-const weighty = new Set(['Conv', 'ConvTranspose', 'MatMul', 'Gemm']);
+const recurrent = new Set(['LSTM', 'GRU', 'RNN']);
 
 /**
  * Stores weights as float16 and computes convolutions, matrix products and what lies between them in it; half the
@@ -38,10 +37,12 @@ export function toFloat16(bytes: Uint8Array): Uint8Array {
   const floats = floatValueNames(graph);
   const constants = new Map(graph.initializers.map(tensor => [tensor.name, tensor]));
   const chosen = new Set(graph.nodes.filter(node => fits(node, floats, constants)));
-  if (![...chosen].some(node => weighty.has(node.opType) && node.inputs.some(name => constants.has(name))))
+  const isConstant = (name: string): boolean => constants.has(name);
+  const stored = storedOnly(model, constants);
+  if (stored.size === 0 && ![...chosen].some(node => weightInputs.has(node.opType) && node.inputs.some(isConstant)))
     throw new OnnxError(
       'bad_option',
-      'The model has no float32 weights of convolutions or matrix products that float16 could hold. Trees have none; a float64 graph gets them with --float32.',
+      'The model has no float32 weights of convolutions, matrix products or recurrent layers that float16 could hold. Trees have none; a float64 graph gets them with --float32.',
     );
   const fresh = freshNames(model);
   const halves = new Map<string, string>();
@@ -73,7 +74,8 @@ export function toFloat16(bytes: Uint8Array): Uint8Array {
           .map(name => cast(halfOf(name), name, dataType.float))
       : toHalf(node.outputs)),
   ]);
-  const all = [...toHalf(given), ...nodes];
+  const restored = [...stored].map(name => cast(halfOf(name), name, dataType.float));
+  const all = [...toHalf(given), ...restored, ...nodes];
   const made = new Set([...given, ...all.flatMap(node => node.outputs)]);
   return writeModel({
     ...model,
@@ -82,12 +84,26 @@ export function toFloat16(bytes: Uint8Array): Uint8Array {
       nodes: all,
       inputs: graph.inputs.filter(input => made.has(input.name) || readFull.has(input.name)),
       initializers: graph.initializers.flatMap(tensor => [
-        ...(readFull.has(tensor.name) ? [tensor] : []),
+        ...(readFull.has(tensor.name) && !stored.has(tensor.name) ? [tensor] : []),
         ...(halves.has(tensor.name) ? [halfTensor(halfOf(tensor.name), tensor)] : []),
       ]),
       valueInfo: graph.valueInfo.filter(value => made.has(value.name)),
     },
   });
+}
+
+/** Weights of recurrent layers, which compute in float32: they are stored in float16 and cast while loading. */
+function storedOnly({ graph }: ModelProto, constants: ReadonlyMap<string, TensorProto>): ReadonlySet<string> {
+  const given = new Set(graph.inputs.map(input => input.name));
+  const names = graph.nodes
+    .filter(node => node.domain === '' && recurrent.has(node.opType))
+    .flatMap(node => (weightInputs.get(node.opType) ?? []).map(input => node.inputs[input] ?? ''));
+  return new Set(
+    names.filter(name => {
+      const tensor = constants.get(name);
+      return tensor?.dataType === dataType.float && !tensor.isExternal && !given.has(name) && isWithinRange(tensor);
+    }),
+  );
 }
 
 function numbersOf(node: NodeProto): readonly number[] {

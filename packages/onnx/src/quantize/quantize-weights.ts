@@ -7,19 +7,20 @@ import {
   quantizeChannels,
   refuseNothing,
   requireQuantizable,
+  weightInputs,
   weightUses,
   withGraph,
 } from './channel-weights.ts';
 
 /**
- * Stores the weights of convolutions and matrix products as int8 with one scale per output channel; computing stays in
- * float32. The file shrinks to about a quarter, answers change by the rounding of weights only.
+ * Stores the weights of convolutions, matrix products and recurrent layers as int8 with one scale per output channel;
+ * computing stays in float32. The file shrinks to about a quarter, answers change by the rounding of weights only.
  * @throws OnnxError `bad_option` when the model has no such weights, `unsupported_opset` below opset 13
  */
 export function quantizeWeights(bytes: Uint8Array): Uint8Array {
   const model = readModel(bytes);
   requireQuantizable(model);
-  const uses = weightUses(model, ['Conv', 'ConvTranspose', 'MatMul', 'Gemm']);
+  const uses = weightUses(model, weightInputs.keys());
   refuseNothing(uses.length);
   const fresh = freshNames(model);
   const added: TensorProto[] = [];
@@ -44,10 +45,14 @@ export function quantizeWeights(bytes: Uint8Array): Uint8Array {
     );
     restored.set(key, output);
   }
-  const byNode = new Map(uses.map(use => [use.node, restored.get(`${use.tensor.name}\u0000${use.axis}`)!]));
+  const inputsOf = new Map<NodeProto, Map<number, string>>();
+  for (const { node, input, tensor, axis } of uses) {
+    const changed = inputsOf.get(node) ?? new Map<number, string>();
+    inputsOf.set(node, changed.set(input, restored.get(`${tensor.name}\u0000${axis}`)!));
+  }
   const nodes = model.graph.nodes.map(node => {
-    const weight = byNode.get(node);
-    return weight === undefined ? node : { ...node, inputs: node.inputs.map((input, i) => (i === 1 ? weight : input)) };
+    const changed = inputsOf.get(node);
+    return changed === undefined ? node : { ...node, inputs: node.inputs.map((name, i) => changed.get(i) ?? name) };
   });
   return writeModel(withGraph(model, [...before, ...nodes], added));
 }

@@ -6,7 +6,15 @@ import { readModel } from '../model/read-model.ts';
 import { writeModel } from '../model/write-model.ts';
 import { testRuntime } from '../testing/run-model.ts';
 import { halfBits } from './half-bits.ts';
-import { calibrate, quantizeDynamic, quantizeStatic, quantizeWeights, toFloat16, toFloat32 } from './index.ts';
+import {
+  calibrate,
+  floatWeightsLeft,
+  quantizeDynamic,
+  quantizeStatic,
+  quantizeWeights,
+  toFloat16,
+  toFloat32,
+} from './index.ts';
 import { roundedDown } from './single-precision.ts';
 
 /** Values in [-1, 1] that repeat nothing, the same in every run. */
@@ -41,6 +49,42 @@ const convolution = writeModel(
   }),
 );
 
+/** A convolution with groups, stride, uneven padding and a bias, all of whose inputs are above 0.5. */
+const shiftedConvolution = writeModel(
+  buildModel({
+    nodes: [
+      buildNode('Exp', ['x'], ['e']),
+      buildNode('Conv', ['e', 'w', 'b'], ['y'], {
+        attributes: { pads: [0n, 1n, 2n, 1n], strides: [2n, 1n], group: 2n },
+      }),
+    ],
+    initializers: [
+      buildTensor('w', 'float', [8, 2, 3, 3], wave(144, 0.3)),
+      buildTensor('b', 'float', [8], wave(8, 1.3)),
+    ],
+    inputs: [buildValueInfo('x', 'float', ['batch', 4, 6, 6])],
+    outputs: [buildValueInfo('y', 'float', ['batch', 8, 3, 6])],
+  }),
+);
+
+/** A bidirectional LSTM over 3 numbers with 16 units. */
+const recurrent = writeModel(
+  buildModel({
+    nodes: [
+      buildNode('LSTM', ['x', 'w', 'r', 'b'], ['y'], {
+        attributes: { hidden_size: 16n, direction: 'bidirectional' },
+      }),
+    ],
+    initializers: [
+      buildTensor('w', 'float', [2, 64, 3], wave(384, 0.3)),
+      buildTensor('r', 'float', [2, 64, 16], wave(2048, 0.7)),
+      buildTensor('b', 'float', [2, 128], wave(256, 1.3)),
+    ],
+    inputs: [buildValueInfo('x', 'float', [4, 'batch', 3])],
+    outputs: [buildValueInfo('y', 'float', [4, 2, 'batch', 16])],
+  }),
+);
+
 const floats = (shape: readonly number[]): NamedTensor => ({
   name: 'x',
   datatype: 'FP32',
@@ -66,6 +110,7 @@ async function change(original: Uint8Array, edited: Uint8Array, input: NamedTens
 test.each([
   ['a network', network('float'), floats([5, 16])],
   ['a convolution', convolution, floats([2, 3, 6, 6])],
+  ['an LSTM', recurrent, floats([4, 2, 3])],
 ])('int8 weights of %s change answers by less than 1 % and take a quarter of the space', async (_, model, input) => {
   const edited = quantizeWeights(model);
   expect(await change(model, edited, input)).toBeLessThan(0.01);
@@ -79,6 +124,23 @@ test('dynamic int8 multiplies in integers and changes answers by less than 2 %',
   const edited = quantizeDynamic(model);
   expect(readModel(edited).graph.nodes.filter(node => node.opType === 'MatMulInteger')).toHaveLength(2);
   expect(await change(model, edited, floats([5, 16]))).toBeLessThan(0.02);
+});
+
+test.each([
+  ['a convolution', convolution, floats([2, 3, 6, 6])],
+  ['a convolution with groups, strides, padding and a bias', shiftedConvolution, floats([2, 4, 6, 6])],
+])('dynamic int8 of %s convolves in integers and changes answers by less than 2 %', async (_, model, input) => {
+  const edited = quantizeDynamic(model);
+  const operators = readModel(edited).graph.nodes.map(node => node.opType);
+  expect(operators).toContain('ConvInteger');
+  expect(operators).not.toContain('Conv');
+  expect(await change(model, edited, input)).toBeLessThan(0.02);
+});
+
+test('what a mode leaves in float32 is named with its number', () => {
+  expect(floatWeightsLeft(network('float'))).toEqual(['Gemm (1)', 'MatMul (1)']);
+  expect(floatWeightsLeft(recurrent)).toEqual(['LSTM (1)']);
+  expect(floatWeightsLeft(quantizeDynamic(network('float')))).toEqual([]);
 });
 
 test.each([
@@ -125,6 +187,18 @@ test.each([
     ]);
   },
 );
+
+test('float16 stores the weights of an LSTM in half the space and computes it in float32', async () => {
+  const edited = toFloat16(recurrent);
+  expect(await change(recurrent, edited, floats([4, 2, 3]))).toBeLessThan(0.005);
+  const { initializers } = readModel(edited).graph;
+  const half = initializers.filter(tensor => tensor.dataType === dataType.float16);
+  expect(half.map(tensor => tensor.dims.map(Number))).toEqual([
+    [2, 64, 3],
+    [2, 64, 16],
+  ]);
+  expect(initializers).toHaveLength(3);
+});
 
 test('float16 leaves softmax and weights beyond its range in float32', async () => {
   const model = writeModel(
