@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { OnnxError } from '../../onnx-error.ts';
 import { uncompressSnappy } from './snappy.ts';
 import { readSortedTable } from './sorted-table.ts';
 
@@ -78,4 +80,38 @@ test('blocks and keys that leave the file are refused', () => {
   expect(() => readSortedTable(good.subarray(0, 20))).toThrow(expect.objectContaining({ code: 'truncated' }));
   expect(() => readSortedTable(table([[0, block(entry(3, 'x', [1]))]]))).toThrow(/key/);
   expect(() => readSortedTable(table([[5, plain]]))).toThrow(/compression 5/);
+});
+
+/** Runs a reader on damaged bytes: it may answer or refuse. */
+function readOrRefuse(read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    if (!(error instanceof OnnxError)) throw error;
+  }
+}
+
+test('a changed or cut table is read or refused, never another exception', () => {
+  const original = table([
+    [0, plain],
+    [1, literal(block(entry(0, 'z', [7])))],
+  ]);
+  const edit = fc.tuple(fc.nat(original.length - 1), fc.nat(255));
+  fc.assert(
+    fc.property(fc.array(edit, { maxLength: 4 }), fc.nat(original.length), (edits, length) => {
+      const bytes = original.slice(0, edits.length === 0 ? length : original.length);
+      for (const [at, byte] of edits) bytes[at] = byte;
+      readOrRefuse(() => readSortedTable(bytes));
+    }),
+    { seed: 11, numRuns: 500 },
+  );
+});
+
+test('any bytes are unpacked by Snappy or refused', () => {
+  fc.assert(
+    fc.property(fc.nat(64), fc.uint8Array({ maxLength: 80 }), (size, rest) => {
+      readOrRefuse(() => uncompressSnappy(Uint8Array.from([size, ...rest])));
+    }),
+    { seed: 13, numRuns: 500 },
+  );
 });
