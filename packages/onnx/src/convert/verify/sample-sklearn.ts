@@ -50,7 +50,7 @@ function refined(estimator: Estimator, columns: readonly ColumnSampler[]): Colum
     return columns.map(column => (column.kind === 'number' ? { ...column, center: 3, spread: 1.4 } : column));
   if (className === 'SimpleImputer' || className === 'MissingIndicator')
     return columns.map(column => (column.kind === 'number' ? { ...column, mayMiss: true } : column));
-  if (className === 'VotingClassifier')
+  if (/^(Voting|AdaBoost|Stacking|OneVs|MultiOutput)/.test(className))
     return estimator
       .children('estimators_')
       .reduce<ColumnSampler[]>((found, member) => refined(member, found), [...columns]);

@@ -19,6 +19,12 @@ test.each([
   ['one-class-svm.none', 'outliers by the sign of a score', aLittle],
   ['centroid.three', 'nearest centroid', much],
   ['mixture.none', 'shares of components', aLittle],
+  ['calibrated.two-texts', 'sigmoids over scores', aLittle],
+  ['stacking-through.two-texts', 'answers and the row side by side', aLittle],
+  ['qda.two', 'a covariance per class', aLittle],
+  ['regressor-chain.two-numbers', 'outputs that see the outputs before them', aLittle],
+  ['logistic-outputs.several', 'one classifier per output', aLittle],
+  ['one-vs-rest-svc.three', 'the surest of several', aLittle],
   ['text-tfidf-logistic', 'counts, frequencies and a linear model', aLittle],
 ])('%s agrees with a walk over it, and no table may be off: %s', async (name, _, factor) => {
   const run = await testRuntime();
@@ -39,6 +45,10 @@ test.each([
   ['text-char-wb', 'characters within words, blanks only around words'],
   ['text-hashing-binary', 'presence by hash, whatever its sign'],
   ['text-stop-words', 'n-grams over removed words'],
+  ['voting.two-texts', 'the most votes'],
+  ['ada-logistic.three', 'centred log probabilities'],
+  ['bagging-columns.two', 'members of some columns each'],
+  ['calibrated-isotonic.two', 'curves over scores'],
   ['quantiles.transform', 'shares by interpolation from both sides'],
   ['yeo-johnson.transform', 'powers by column'],
   ['bins-one-hot.transform', 'bins as columns'],

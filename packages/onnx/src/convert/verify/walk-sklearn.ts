@@ -6,12 +6,14 @@ import {
   dense,
   type Estimator,
   fieldColumn,
-  labels,
   namedParts,
   plainLabels,
 } from '../sklearn/records.ts';
 import { largest, softmax } from './walk-boosters.ts';
 import { columnTransforms } from './walk-columns.ts';
+import { ensemblePredictors } from './walk-ensembles.ts';
+import { huberShares, linearPredictors } from './walk-linear.ts';
+import { multiclassPredictors } from './walk-multiclass.ts';
 import { neighborPredictors } from './walk-neighbors.ts';
 import { vectorPredictors } from './walk-support-vectors.ts';
 import { textTransforms } from './walk-text.ts';
@@ -29,6 +31,8 @@ const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
 export function predictorOf(estimator: Estimator, version: number): Predictor {
   const inner = unwrapped(estimator);
   if (inner !== undefined) return predictorOf(inner, version);
+  const made = ensemblePredictors[estimator.className] ?? multiclassPredictors[estimator.className];
+  if (made !== undefined) return made(estimator, { version, predictor: member => predictorOf(member, version) });
   const write = predictors[estimator.className];
   if (write === undefined) throw new NotWalkable(estimator.className);
   return write(estimator, version);
@@ -122,7 +126,7 @@ function byScores(estimator: Estimator, shares?: (scores: readonly number[]) => 
     const answer = found.length === 1 ? largest(classes, [-found[0]!, found[0]!]) : largest(classes, found);
     if (answer.kind !== 'classes') return answer;
     const { shares: _, ...decision } = answer;
-    return { ...decision, ...(shares === undefined ? { scores: found } : { shares: shares(found) }) };
+    return { ...decision, scores: found, ...(shares !== undefined && { shares: shares(found) }) };
   };
 }
 
@@ -150,7 +154,7 @@ const logisticRegression: Write = estimator => {
 
 const sgdClassifier: Write = estimator => {
   const loss = estimator.text('loss') ?? '';
-  if (loss === 'modified_huber') throw new NotWalkable('SGDClassifier with modified_huber');
+  if (loss === 'modified_huber') return byScores(estimator, huberShares);
   return byScores(estimator, loss.startsWith('log') ? oneVersusRest : undefined);
 };
 
@@ -450,28 +454,6 @@ const kMeans: Write = estimator => {
   };
 };
 
-const votingClassifier: Write = (estimator, version) => {
-  if (estimator.text('voting') !== 'soft' || estimator.has('weights'))
-    throw new NotWalkable('VotingClassifier by hard or weighted votes');
-  const members = estimator.children('estimators_').map(member => predictorOf(member, version));
-  const classes = plainLabels(labels(estimator.raw('classes_'), 'classes_'));
-  return row => {
-    const sums = classes.map(() => 0);
-    for (const member of members) {
-      const answer = member(row);
-      if (answer.kind !== 'classes' || answer.shares === undefined)
-        throw new NotWalkable('a vote without probabilities');
-      answer.shares.forEach((share, c) => {
-        sums[c] = sums[c]! + share;
-      });
-    }
-    return largest(
-      classes,
-      sums.map(sum => sum / members.length),
-    );
-  };
-};
-
 const predictors: Readonly<Record<string, Write>> = {
   Pipeline: pipeline,
   LinearRegression: linearRegressor,
@@ -492,6 +474,8 @@ const predictors: Readonly<Record<string, Write>> = {
   RidgeClassifier: estimator => byScores(estimator),
   LinearSVC: estimator => byScores(estimator),
   Perceptron: estimator => byScores(estimator),
+  PassiveAggressiveClassifier: estimator => byScores(estimator),
+  RidgeClassifierCV: estimator => byScores(estimator),
   GaussianNB: gaussianBayes,
   MultinomialNB: multinomialBayes,
   MLPClassifier: mlpClassifier,
@@ -510,7 +494,7 @@ const predictors: Readonly<Record<string, Write>> = {
   HistGradientBoostingRegressor: histogramRegressor,
   KMeans: kMeans,
   MiniBatchKMeans: kMeans,
-  VotingClassifier: votingClassifier,
   ...vectorPredictors,
   ...neighborPredictors,
+  ...linearPredictors,
 };

@@ -139,9 +139,16 @@ function supportVectorClassifier(estimator: Estimator): Predictor {
     const gap = breaksTies ? Math.min(closest, winner.gap) : closest;
     const isOpen =
       sums.some(cancels) || shares?.isOpen === true || (shares === undefined && count > 2 && closest < tie);
-    if (shares !== undefined) return { kind: 'classes', labels, index, gap, isOpen, shares: shares.shares };
-    if (count === 2) return { kind: 'classes', labels, index, gap, isOpen, scores: [-decisions[0]!] };
-    return { kind: 'classes', labels, index, gap, isOpen, scores: isPairwise ? decisions : scores };
+    const oneScore = isPairwise ? decisions : scores;
+    return {
+      kind: 'classes',
+      labels,
+      index,
+      gap,
+      isOpen,
+      scores: count === 2 ? [-decisions[0]!] : oneScore,
+      ...(shares !== undefined && { shares: shares.shares }),
+    };
   };
 }
 

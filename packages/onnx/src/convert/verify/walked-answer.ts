@@ -36,7 +36,6 @@ export type Predictor = (row: Row) => WalkedAnswer;
 export interface Walking {
   readonly version: number;
   predictor(estimator: Estimator): Predictor;
-  transformer(estimator: Estimator): (row: Row) => Row;
 }
 
 /** Answers of all rows as the outputs of the graph. */
