@@ -148,6 +148,8 @@ export const convertCommand: Command = {
     const name = text(parsed, 'name');
     const opset = wholeNumber(parsed, 'opset', 13, 21);
     const python = pythonOf(parsed);
+    // The process that converts takes a moment to start; nobody should wonder meanwhile.
+    terminal.stderr('starting ...\n');
     const sources = await Promise.all(paths.map(sourceFilesOf));
     const cancel = new AbortController();
     const onInterrupt = (): void => cancel.abort();
