@@ -66,6 +66,7 @@ async function startAlone({ config, workers, progress, signal }: StartRequest): 
     registry,
     deployments,
     defaultsOf: model => configOf(model).rollout,
+    keepsStates: model => configOf(model).sequences !== undefined,
     clock: Date.now,
     log,
   });

@@ -221,6 +221,7 @@ export async function startMember(request: StartRequest & { readonly database: s
       registry,
       deployments,
       defaultsOf: model => configOf(model).rollout,
+      keepsStates: model => configOf(model).sequences !== undefined,
       clock: Date.now,
       log,
     });

@@ -21,6 +21,7 @@ const minute = 60_000;
 /** A model with version 1 as champion and a version 2; what is durable outlives `restart`. */
 class World {
   nowMs = 1_000_000;
+  keepsStates = false;
   /** What the gateways do with a table. */
   apply: (table: RoutingTable) => Promise<void> = async () => {};
   readonly registry: Registry;
@@ -70,7 +71,8 @@ class World {
     const { registry } = this;
     const deployments = await Deployments.open(db, clock);
     const defaultsOf = () => rolloutDefaultsSchema.parse({});
-    const rollouts = await Rollouts.open({ db, registry, deployments, defaultsOf, clock, log });
+    const keepsStates = (): boolean => this.keepsStates;
+    const rollouts = await Rollouts.open({ db, registry, deployments, defaultsOf, keepsStates, clock, log });
     const fleet = new Fleet({
       registry,
       blobs: this.#blobs,
@@ -118,6 +120,13 @@ class World {
     return rollout;
   }
 }
+
+test('a model that keeps states gets no plan with copies, which it could not be judged by', async () => {
+  const world = await World.make();
+  world.keepsStates = true;
+  await expect(world.start('shadow 1m -> 100%')).rejects.toMatchObject({ code: 'rollout_refused' });
+  await expect(world.start('100%')).resolves.toBeDefined();
+});
 
 test('a promotion that is committed stays one, though the gateways could not be told', async () => {
   const world = await World.make();

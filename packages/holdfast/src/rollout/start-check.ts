@@ -3,6 +3,7 @@ import {
   fault,
   judgeSchema,
   type ModelName,
+  parsePlan,
   type RolloutDefaults,
   type Signature,
   type startRolloutSchema,
@@ -18,6 +19,8 @@ export interface StartContext {
   readonly registry: Pick<Registry, 'version' | 'aliases'>;
   readonly deployments: Pick<Deployments, 'of'>;
   readonly defaultsOf: (model: ModelName) => RolloutDefaults;
+  /** Whether requests of the model belong to sequences, whose states a copy would not have. */
+  readonly keepsStates: (model: ModelName) => boolean;
 }
 
 function fits(wanted: readonly number[], given: readonly number[]): boolean {
@@ -59,7 +62,7 @@ function checkInterchangeable(champion: Signature, challenger: Signature): void 
 
 /** What is asked for, with the defaults filled in. @throws Fault `rollout_refused`, `version_not_found`, `bad_request` */
 export async function checkStart(
-  { registry, deployments, defaultsOf }: StartContext,
+  { registry, deployments, defaultsOf, keepsStates }: StartContext,
   model: ModelName,
   request: z.output<typeof startRolloutSchema>,
 ): Promise<Pick<RolloutOrder, 'champion' | 'challenger' | 'plan' | 'spec'>> {
@@ -80,11 +83,16 @@ export async function checkStart(
     const why = judge.error.issues.map(issue => `judge.${issue.path.join('.')}: ${issue.message}`).join('; ');
     throw fault('bad_request', why);
   }
+  const plan = request.plan ?? defaults.plan;
+  const steps = parsePlan(plan);
+  if (keepsStates(model) && typeof steps !== 'string' && steps.some(({ kind }) => kind === 'shadow')) {
+    throw fault('rollout_refused', 'a model that keeps states of sequences gets no copies; leave the shadow step out');
+  }
   const sticky = request.sticky ?? defaults.sticky;
   return {
     champion: current,
     challenger: request.version,
-    plan: request.plan ?? defaults.plan,
+    plan,
     spec: { salt: request.salt ?? defaults.salt, judge: judge.data, ...(sticky && { sticky }) },
   };
 }

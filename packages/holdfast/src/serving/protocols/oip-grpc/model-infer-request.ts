@@ -254,7 +254,8 @@ function readFloats({ parts, single }: Contents, datatype: 'FP32' | 'FP64', name
   }
   const floats = datatype === 'FP32' ? new Float32Array(memory.buffer) : new Float64Array(memory.buffer);
   for (const element of single) {
-    if ('float' in element) floats[at / size] = element.float;
+    if (!('float' in element)) throw badRequest(`the contents of input '${name}' are not ${datatype} elements`);
+    floats[at / size] = element.float;
     at += size;
   }
   return floats;

@@ -44,7 +44,7 @@ const valueFields: Readonly<Record<Datatype, number>> = {
 };
 
 /** A few values may stand for a whole tensor; one that is larger than this must be sent whole. */
-const mostFilledElements = 16_777_216;
+const mostFilledElements = 1_048_576;
 
 function readShape(reader: WireReader, name: string): number[] {
   const shape: number[] = [];
