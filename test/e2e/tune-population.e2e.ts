@@ -25,8 +25,12 @@ test('a population trains from checkpoint to checkpoint, through Ctrl-C and goin
   const definition = smallExample();
   const data = join(folder.path, 'data');
   const { child, output, finished } = startCli(['tune', definition, '--data', data]);
+  // Once only: a second Ctrl-C asks for the end at once.
+  let isAsked = false;
   child.stderr?.on('data', () => {
-    if (output.stderr.includes('trial 2 ')) child.kill('SIGINT');
+    if (isAsked || !output.stderr.includes('trial 2 ')) return;
+    isAsked = true;
+    child.kill('SIGINT');
   });
   expect((await finished).code).toBe(130);
   const run = await runCli('tune', definition, '--data', data);
