@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { RunningContainer } from './fake-node.ts';
-import { type KubeObject, ObjectStore } from './object-store.ts';
+import { type KubeObject, ObjectStore, type StoredJob, type StoredPod } from './object-store.ts';
+import { deleteOptionsSchema, patchSchema, sentJobSchema } from './sent-objects.ts';
 
 const reasons: Readonly<Record<number, string>> = {
   400: 'BadRequest',
@@ -51,8 +52,8 @@ function send(response: ServerResponse, code: number, body: object): void {
 export class FakeCluster implements AsyncDisposable {
   readonly namespace = 'tuning';
   readonly token = 'secret-token';
-  readonly jobs = new ObjectStore();
-  readonly pods = new ObjectStore();
+  readonly jobs = new ObjectStore<StoredJob>();
+  readonly pods = new ObjectStore<StoredPod>();
   /** Every call as `METHOD path`, without the query. */
   readonly calls: string[] = [];
   /** Verbs on resources that the role does not grant: `create jobs`. */
@@ -143,8 +144,9 @@ export class FakeCluster implements AsyncDisposable {
     const found = store.get(name);
     if (found === undefined)
       throw new Refusal(404, `${resource}${resource === 'jobs' ? '.batch' : ''} "${name}" not found`);
-    if (method === 'PATCH') this.#patch(found, await bodyOf(request));
-    if (method === 'DELETE') this.#deleteJob(found, await bodyOf(request));
+    const job = resource === 'jobs' ? this.jobs.get(name) : undefined;
+    if (job !== undefined && method === 'PATCH') this.#patch(job, await bodyOf(request));
+    if (job !== undefined && method === 'DELETE') this.#deleteJob(job, await bodyOf(request));
     send(response, 200, found);
   }
 
@@ -166,16 +168,16 @@ export class FakeCluster implements AsyncDisposable {
     );
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: whatever was sent
-  #create(manifest: any): KubeObject {
-    const { name, labels = {}, annotations = {} } = manifest.metadata;
+  #create(sent: unknown): StoredJob {
+    const manifest = sentJobSchema.parse(sent);
+    const { name, labels, annotations } = manifest.metadata;
     if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name))
       throw new Refusal(422, `Job.batch "${name}" is invalid: metadata.name: Invalid value`);
     const { restartPolicy } = manifest.spec.template.spec;
     if (restartPolicy !== 'Never' && restartPolicy !== 'OnFailure')
       throw new Refusal(422, `Job.batch "${name}" is invalid: spec.template.spec.restartPolicy: Required value`);
     for (const [key, value] of Object.entries(labels))
-      if (!/^([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/.test(String(value)))
+      if (!/^([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$/.test(value))
         throw new Refusal(422, `Job.batch "${name}" is invalid: metadata.labels: Invalid value: ${key}`);
     if (this.jobs.get(name) !== undefined)
       throw new Refusal(409, `jobs.batch "${name}" already exists`, 'AlreadyExists');
@@ -200,27 +202,26 @@ export class FakeCluster implements AsyncDisposable {
     return structuredClone(job);
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: whatever was sent
-  #patch(object: KubeObject, patch: any): void {
-    const { resourceVersion, annotations } = patch.metadata;
-    if (resourceVersion !== undefined && resourceVersion !== object.metadata.resourceVersion)
+  #patch(job: StoredJob, sent: unknown): void {
+    const { resourceVersion, annotations } = patchSchema.parse(sent).metadata;
+    if (resourceVersion !== undefined && resourceVersion !== job.metadata.resourceVersion)
       throw new Refusal(
         409,
-        `Operation cannot be fulfilled on jobs.batch "${object.metadata.name}": the object has been modified; please apply your changes to the latest version and try again`,
+        `Operation cannot be fulfilled on jobs.batch "${job.metadata.name}": the object has been modified; please apply your changes to the latest version and try again`,
         'Conflict',
       );
-    Object.assign(object.metadata.annotations, annotations);
-    this.jobs.put(object);
+    Object.assign(job.metadata.annotations, annotations);
+    this.jobs.put(job);
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: whatever was sent
-  #deleteJob(job: KubeObject, options: any): void {
+  #deleteJob(job: StoredJob, sent: unknown): void {
+    const options = deleteOptionsSchema.parse(sent);
     const { name, uid, resourceVersion } = job.metadata;
     for (const [key, actual] of [
       ['uid', uid],
       ['resourceVersion', resourceVersion],
     ] as const) {
-      const wanted = options.preconditions?.[key];
+      const wanted = options.preconditions[key];
       if (wanted !== undefined && wanted !== actual)
         throw new Refusal(
           409,
@@ -241,7 +242,7 @@ export class FakeCluster implements AsyncDisposable {
     }
   }
 
-  #startPod(job: KubeObject): void {
+  #startPod(job: StoredJob): void {
     const { metadata, spec } = job.spec.template;
     const { name } = job.metadata;
     const labels = { ...metadata?.labels, 'job-name': name, 'batch.kubernetes.io/job-name': name };
@@ -270,7 +271,7 @@ export class FakeCluster implements AsyncDisposable {
     setImmediate(() => this.#runPod(job, pod));
   }
 
-  #runPod(job: KubeObject, pod: KubeObject): void {
+  #runPod(job: StoredJob, pod: StoredPod): void {
     if (this.pods.get(pod.metadata.name) === undefined) return;
     const container = new RunningContainer(pod, this.#volumesFolder);
     this.#containers.set(pod.metadata.name, container);
@@ -296,13 +297,13 @@ export class FakeCluster implements AsyncDisposable {
     });
   }
 
-  #finish(job: KubeObject, conditions: object[]): void {
+  #finish(job: StoredJob, conditions: object[]): void {
     if ((job.status.conditions ?? []).length > 0) return;
     job.status = { ...job.status, active: 0, conditions };
     this.jobs.put(job);
   }
 
-  #exceedDeadline(job: KubeObject): void {
+  #exceedDeadline(job: StoredJob): void {
     if (this.jobs.get(job.metadata.name) !== job) return;
     this.#finish(job, [
       {
@@ -316,12 +317,12 @@ export class FakeCluster implements AsyncDisposable {
       if (pod.metadata.labels['job-name'] === job.metadata.name) this.deletePod(pod.metadata.name);
   }
 
-  #setState(pod: KubeObject, phase: string, state: object): void {
+  #setState(pod: StoredPod, phase: string, state: object): void {
     pod.status = { ...pod.status, phase, containerStatuses: [{ name: pod.spec.containers[0].name, state }] };
     if (this.pods.get(pod.metadata.name) === pod) this.pods.put(pod);
   }
 
-  #endContainer(pod: KubeObject): void {
+  #endContainer(pod: StoredPod): void {
     const container = this.#containers.get(pod.metadata.name);
     if (container === undefined) {
       this.#removePod(pod);
@@ -332,13 +333,17 @@ export class FakeCluster implements AsyncDisposable {
     void container.exited.then(() => clearTimeout(kill));
   }
 
-  #removePod(pod: KubeObject): void {
+  #removePod(pod: StoredPod): void {
     this.pods.remove(pod.metadata.name);
     const job = this.jobs.get(pod.metadata.labels['job-name'] ?? '');
     if (job?.metadata.deletionTimestamp !== undefined) this.jobs.remove(job.metadata.name);
   }
 
-  #watch(store: ObjectStore, query: URLSearchParams, response: ServerResponse): void {
+  #watch(
+    store: Pick<ObjectStore<KubeObject>, 'oldestVersion' | 'follow'>,
+    query: URLSearchParams,
+    response: ServerResponse,
+  ): void {
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();
     const since = Number(query.get('resourceVersion'));

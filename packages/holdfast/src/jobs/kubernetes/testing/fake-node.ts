@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { KubeObject } from './object-store.ts';
+import type { StoredPod } from './object-store.ts';
 
 export interface ContainerExit {
   readonly exitCode: number;
@@ -30,7 +30,7 @@ export class RunningContainer {
   #isOver = false;
   readonly #waiting = new Set<() => void>();
 
-  constructor(pod: KubeObject, volumesFolder: string) {
+  constructor(pod: StoredPod, volumesFolder: string) {
     this.exited = this.#run(pod, volumesFolder).then(exit => {
       this.#isOver = true;
       this.#wake();
@@ -69,12 +69,14 @@ export class RunningContainer {
     this.#wake();
   }
 
-  async #run(pod: KubeObject, volumesFolder: string): Promise<ContainerExit> {
+  async #run(pod: StoredPod, volumesFolder: string): Promise<ContainerExit> {
     const [container] = pod.spec.containers;
     const inside = mounted(pod, volumesFolder);
     const variables: Record<string, string> = {};
     for (const { name, value } of container.env) variables[name] = inside(expanded(value, variables));
-    const [program, ...args] = container.command.map((word: string) => inside(expanded(word, variables)));
+    const given = (word: string): string => inside(expanded(word, variables));
+    const [first, ...rest] = container.command;
+    const [program, args] = [given(first), rest.map(given)];
     const child = spawn(program, args, {
       env: { PATH: process.env['PATH'], ...variables },
       detached: true,
@@ -103,23 +105,21 @@ export class RunningContainer {
 }
 
 /** Lays out the volumes of a pod in a local folder; answers texts with the paths of its mounts replaced by those. */
-function mounted(pod: KubeObject, volumesFolder: string): (text: string) => string {
+function mounted(pod: StoredPod, volumesFolder: string): (text: string) => string {
   const [container] = pod.spec.containers;
-  const places: { readonly mountPath: string; readonly path: string }[] = container.volumeMounts.map(
-    (mount: { name: string; mountPath: string; subPath?: string }) => {
-      const volume = pod.spec.volumes.find((candidate: { name: string }) => candidate.name === mount.name);
-      const claim = volume.persistentVolumeClaim?.claimName;
-      const root =
-        claim === undefined ? join(volumesFolder, 'pods', pod.metadata.name, mount.name) : join(volumesFolder, claim);
-      const path = join(root, mount.subPath ?? '');
-      mkdirSync(path, { recursive: true });
-      for (const { path: file, fieldRef } of volume.downwardAPI?.items ?? []) {
-        const key = /^metadata\.annotations\['(.+)'\]$/.exec(fieldRef.fieldPath)?.[1] ?? '';
-        writeFileSync(join(path, file), pod.metadata.annotations[key] ?? '');
-      }
-      return { mountPath: mount.mountPath, path };
-    },
-  );
+  const places = container.volumeMounts.map(mount => {
+    const volume = pod.spec.volumes.find(candidate => candidate.name === mount.name);
+    const claim = volume?.persistentVolumeClaim?.claimName;
+    const root =
+      claim === undefined ? join(volumesFolder, 'pods', pod.metadata.name, mount.name) : join(volumesFolder, claim);
+    const path = join(root, mount.subPath ?? '');
+    mkdirSync(path, { recursive: true });
+    for (const { path: file, fieldRef } of volume?.downwardAPI?.items ?? []) {
+      const key = /^metadata\.annotations\['(.+)'\]$/.exec(fieldRef.fieldPath)?.[1] ?? '';
+      writeFileSync(join(path, file), pod.metadata.annotations[key] ?? '');
+    }
+    return { mountPath: mount.mountPath, path };
+  });
   const longestFirst = places.toSorted((a, b) => b.mountPath.length - a.mountPath.length);
   return text => longestFirst.reduce((changed, { mountPath, path }) => changed.replaceAll(mountPath, path), text);
 }

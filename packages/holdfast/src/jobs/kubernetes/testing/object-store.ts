@@ -1,5 +1,7 @@
+import type { JobSpec, PodSpec } from './sent-objects.ts';
+
 /** An object of Kubernetes as it is stored and sent. */
-export interface KubeObject {
+export interface KubeObject<Spec = unknown, State = unknown> {
   apiVersion: string;
   kind: string;
   metadata: {
@@ -13,11 +15,22 @@ export interface KubeObject {
     deletionTimestamp?: string;
     finalizers?: string[];
   };
-  // biome-ignore lint/suspicious/noExplicitAny: the server keeps whatever it was sent
-  spec: any;
-  // biome-ignore lint/suspicious/noExplicitAny: the server keeps whatever it was sent
-  status: any;
+  spec: Spec;
+  status: State;
 }
+
+export interface JobState {
+  active?: number;
+  startTime?: string;
+  conditions?: readonly object[];
+}
+export type StoredJob = KubeObject<JobSpec, JobState>;
+
+interface PodState {
+  phase: string;
+  containerStatuses?: readonly object[];
+}
+export type StoredPod = KubeObject<PodSpec, PodState>;
 
 export interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
@@ -26,8 +39,8 @@ export interface WatchEvent {
 }
 
 /** Objects of one kind with one history, of which old parts can be forgotten as etcd compacts them. */
-export class ObjectStore {
-  readonly #objects = new Map<string, KubeObject>();
+export class ObjectStore<Stored extends KubeObject> {
+  readonly #objects = new Map<string, Stored>();
   readonly #listeners = new Set<(event: WatchEvent) => void>();
   #history: WatchEvent[] = [];
   #version = 1000;
@@ -42,15 +55,15 @@ export class ObjectStore {
     return this.#oldest;
   }
 
-  get(name: string): KubeObject | undefined {
+  get(name: string): Stored | undefined {
     return this.#objects.get(name);
   }
 
-  list(): KubeObject[] {
+  list(): Stored[] {
     return [...this.#objects.values()];
   }
 
-  put(object: KubeObject): KubeObject {
+  put(object: Stored): Stored {
     const type = this.#objects.has(object.metadata.name) ? 'MODIFIED' : 'ADDED';
     this.#objects.set(object.metadata.name, object);
     this.#announce(type, object);
@@ -76,7 +89,7 @@ export class ObjectStore {
     this.#oldest = this.#version;
   }
 
-  #announce(type: WatchEvent['type'], object: KubeObject): void {
+  #announce(type: WatchEvent['type'], object: Stored): void {
     object.metadata.resourceVersion = String(++this.#version);
     const event = { type, version: this.#version, object: structuredClone(object) };
     this.#history.push(event);
