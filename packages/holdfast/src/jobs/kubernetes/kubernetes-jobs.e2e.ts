@@ -131,12 +131,15 @@ test('stopping deletes the Job, and ends once its pod has ended, with its last l
 
 test('a job that another process left running is taken over with its log from the beginning, and the other lets go of it', async () => {
   const where = await place();
-  const spec = specOf(`${waiting} setTimeout(() => { console.log('done'); process.exit(3); }, 1500);`);
+  const go = join(folder, `go-${count++}`);
+  const asked = `if (require('node:fs').existsSync(${JSON.stringify(go)})) { console.log('done'); process.exit(3); }`;
+  const spec = specOf(`${waiting} setInterval(() => { ${asked} }, 20);`);
   const first = await started(where, spec);
   await first.saw('ready');
   const second = await started(where, { ...spec, environment: { HOLDFAST_RESUME_FROM: '4' } });
   expect((await first.job.ended).end).toEqual({ kind: 'stopped' });
   await first.job.forget();
+  writeFileSync(go, '');
   expect(await second.job.ended).toMatchObject({ end: { kind: 'exited', code: 3 } });
   expect(second.lines).toEqual(['ready', 'done']);
   expect(where.cluster.calls.filter(call => call.startsWith('POST'))).toHaveLength(2);
