@@ -117,7 +117,8 @@ test('a folder on a claim outlives the pod; the Job carries limits, labels and t
   });
 });
 
-const waiting = `console.log('ready'); process.on('SIGTERM', () => { console.log('bye'); process.exit(0); }); setInterval(() => {}, 1000);`;
+/** Says that it is ready only once it can be asked to end. */
+const waiting = `process.on('SIGTERM', () => { console.log('bye'); process.exit(0); }); setInterval(() => {}, 1000); console.log('ready');`;
 
 test('stopping deletes the Job, and ends once its pod has ended, with its last lines', async () => {
   const where = await place();
@@ -146,16 +147,16 @@ test('a job that another process left running is taken over with its log from th
   expect(where.cluster.pods.list()).toHaveLength(1);
 });
 
-test('an earlier job of the same name that did other work is removed first', async () => {
+test('an earlier job of the same name that did other work has ended before the next one starts', async () => {
   const where = await place();
-  const spec = specOf(waiting);
+  const over = JSON.stringify(join(folder, `over-${count++}`));
+  const spec = specOf(`process.on('exit', () => require('node:fs').writeFileSync(${over}, '')); ${waiting}`);
   const first = await started(where, spec);
   await first.saw('ready');
-  const other = specOf(`console.log('other')`, { name: spec.name });
+  const other = specOf(`console.log(require('node:fs').existsSync(${over}) ? 'after' : 'beside')`, { name: spec.name });
   const second = await started(where, other);
   expect(await second.job.ended).toMatchObject({ end: { kind: 'exited', code: 0 } });
-  expect(second.lines).toEqual(['other']);
-  expect(first.lines).toEqual(['ready', 'bye']);
+  expect(second.lines).toEqual(['after']);
 });
 
 test('a pod that is taken away makes its job lost', async () => {
