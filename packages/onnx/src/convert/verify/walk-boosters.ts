@@ -61,13 +61,7 @@ function decided(
     case 'binary:logistic':
     case 'binary': {
       const p = logistic(sigmoid * margin);
-      return {
-        kind: 'classes',
-        labels: labels(2),
-        shares: [1 - p, p],
-        index: p > 0.5 ? 1 : 0,
-        gap: Math.abs(2 * p - 1),
-      };
+      return largest(labels(2), [1 - p, p]);
     }
     case 'binary:hinge':
       return { kind: 'classes', labels: labels(2), index: margin > 0 ? 1 : 0, gap: Math.abs(margin) };
@@ -191,7 +185,7 @@ export function lightgbmAnswer({ model, rounds, classes }: LightgbmWalk, row: re
   if (isShares && name === 'binary') {
     const p = margins[0] ?? 0;
     const labels = classes === undefined ? [0, 1] : plainLabels(classes);
-    return { kind: 'classes', labels, shares: [1 - p, p], index: p > 0.5 ? 1 : 0, gap: Math.abs(2 * p - 1) };
+    return largest(labels, [1 - p, p]);
   }
   if (isShares && columns > 1)
     return largest(classes === undefined ? margins.map((_, i) => i) : plainLabels(classes), margins);

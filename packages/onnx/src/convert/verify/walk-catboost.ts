@@ -80,13 +80,7 @@ function answersFor(model: CatboostModel, scores: readonly (readonly number[])[]
       return answersOf(
         scores.map(([score = 0]): WalkedAnswer => {
           const p = logistic(score);
-          return {
-            kind: 'classes',
-            labels: labels(2),
-            shares: [1 - p, p],
-            index: p > 0.5 ? 1 : 0,
-            gap: Math.abs(2 * p - 1),
-          };
+          return largest(labels(2), [1 - p, p]);
         }),
       );
     case 'MultiClass':
