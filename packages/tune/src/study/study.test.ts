@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { TuneFault } from '../fault.ts';
 import { asha } from '../pruners/asha.ts';
 import { noPruner } from '../pruners/pruner.ts';
+import { thresholdPruner } from '../pruners/threshold.ts';
 import { quasiRandom } from '../samplers/quasi-random.ts';
 import { random } from '../samplers/random.ts';
 import { tpe } from '../samplers/tpe.ts';
@@ -227,6 +228,14 @@ test('step reports with a wrong size or order are refused, a repeated one is ign
   expect(study.trials[number]?.reports).toHaveLength(1);
   expect(() => study.report(number, 1, 1)).toThrow(fault('bad_step'));
   expect(() => study.report(number, 3, [1, 2])).toThrow(fault('bad_step'));
+});
+
+test('whoever reports a step again, not having heard the answer, hears that the trial is pruned', () => {
+  const study = createStudy({ space, sampler: random(), pruner: thresholdPruner({ upper: 5 }) });
+  const { number } = handed(study.ask());
+  expect(study.report(number, 1, 9).kind).toBe('prune');
+  expect(study.report(number, 1, 9).kind).toBe('prune');
+  expect(study.trials[number]?.reports).toHaveLength(1);
 });
 
 test('two parallel workers on a saved quasi-random study never share a point', () => {

@@ -1,7 +1,6 @@
 import { TuneFault } from '../fault.ts';
 import { paretoFront } from '../maths/domination.ts';
 import type { PruneDecision, Pruner, ReportedTrial } from '../pruners/pruner.ts';
-import { goOn } from '../pruners/pruner.ts';
 import { trialRng } from '../rng.ts';
 import type { ProposalContext, Sampler } from '../samplers/sampler.ts';
 import type { SpaceSpec, Suggestion } from '../space/params.ts';
@@ -128,7 +127,8 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
       throw new TuneFault('bad_step', `${this.options.objectives.length} values are needed, not ${vector.length}`);
     if (!Number.isFinite(step) || step < 0) throw new TuneFault('bad_step', `the step must be 0 or more, not ${step}`);
     const last = trial.reports.at(-1);
-    if (last?.step === step) return goOn;
+    // Whoever asks again may not have heard the answer; the values that count are those of the first time.
+    if (last?.step === step) return this.#judge(trial, step);
     if (last && last.step > step) throw new TuneFault('bad_step', `step ${step} comes after step ${last.step}`);
     this.#renewLease(trial);
     const broken = vector.find(v => !Number.isFinite(v));
@@ -136,10 +136,14 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
     else trial.reason = `A value at step ${step} is ${broken}, not a finite number.`;
     this.#changed(trial);
     if (broken !== undefined) return { kind: 'prune', because: trial.reason ?? '' };
+    return this.#judge(trial, step);
+  }
+
+  #judge(trial: TrialRecord, step: number): PruneDecision {
     return this.options.pruner.judge({
       trial: this.#reported(trial),
       trials: this.#reportedTrials(),
-      rng: trialRng(this.options.seed, number, 1 + step),
+      rng: trialRng(this.options.seed, trial.number, 1 + step),
     });
   }
 
