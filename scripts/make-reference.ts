@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { faults, routes } from '@holdfast/api';
 import { z } from 'zod';
-import { type Command, exitCodes } from '../packages/holdfast/src/cli/command.ts';
-import { commands } from '../packages/holdfast/src/cli/run.ts';
+import { exitCodes } from '../packages/holdfast/src/cli/command.ts';
+import { type Verb, verbs } from '../packages/holdfast/src/cli/verbs.ts';
 import { configSchema } from '../packages/holdfast/src/config/index.ts';
 
 const banner = '<!-- Generated from the code by scripts/make-reference.ts; edit the table it comes from. -->\n\n';
@@ -94,20 +94,20 @@ What \`defaults\` says holds for every model that does not say otherwise. Paths 
 ${table(['key', 'type', 'default', 'meaning'], optionRows(schema, ''))}`;
 }
 
-function commandSection(command: Command): string {
+async function commandSection({ name, summary, load }: Verb): Promise<string> {
+  const command = await load(() => Promise.reject(new Error('the reference starts nothing')));
   const options = command.optionHelp.map(([option, meaning]) => [`\`${option}\``, meaning]);
-  return `## ${command.name}\n\n${command.summary}\n\n\`\`\`\nholdfast ${command.usage}\n\`\`\`\n\n${table(['option', 'meaning'], options)}`;
+  return `## ${name}\n\n${summary}\n\n\`\`\`\nholdfast ${command.usage}\n\`\`\`\n\n${table(['option', 'meaning'], options)}`;
 }
 
-function commandLinePage(): string {
-  const neverStarts = (): Promise<never> => Promise.reject(new Error('the reference starts nothing'));
+async function commandLinePage(): Promise<string> {
   const codes = Object.entries(exitCodes).map(([name, code]) => [
     String(code),
     name.replace(/([A-Z])/g, ' $1').toLowerCase(),
   ]);
   return `${banner}# Command line
 
-${commands(neverStarts).map(commandSection).join('\n')}
+${(await Promise.all(verbs.map(commandSection))).join('\n')}
 ## Exit codes
 
 ${table(['code', 'meaning'], codes)}`;
@@ -132,7 +132,7 @@ ${table(['method', 'path', 'query', 'what it does'], rows)}`;
 }
 
 /** Every generated page: its path below docs/reference and its text. */
-export const pages: Readonly<Record<string, () => string>> = {
+export const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'errors.md': errorsPage,
   'configuration.md': configurationPage,
   'command-line.md': commandLinePage,
@@ -145,7 +145,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   mkdirSync(referenceFolder, { recursive: true });
   for (const [name, page] of Object.entries(pages)) {
     const path = join(referenceFolder, name);
-    writeFileSync(path, page());
+    writeFileSync(path, await page());
     console.log(`${name}: ${readFileSync(path, 'utf8').split('\n').length} lines`);
   }
 }

@@ -6,12 +6,16 @@ if (major < 22 || (major === 22 && minor < 19)) {
   process.exit(2);
 }
 
+// Code compiled once is kept for the next start, and for the processes that this one starts.
+const { keepCompiledCode } = await import('./compose/compiled-code.ts');
+keepCompiledCode();
+
 const { runCommandLine } = await import('./cli/index.ts');
-const { startHoldfast } = await import('./compose/start-holdfast.ts');
 const { productVersion } = await import('./compose/product-version.ts');
 
 process.exitCode = await runCommandLine(process.argv.slice(2), {
-  start: startHoldfast,
+  // The whole product: loaded only by the verb that starts it.
+  start: async request => (await import('./compose/start-holdfast.ts')).startHoldfast(request),
   version: productVersion(),
   terminal: {
     stdout: text => void process.stdout.write(text),

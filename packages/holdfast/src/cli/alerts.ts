@@ -4,9 +4,7 @@ import { connect, connectionHelp, connectionOptions } from './connection.ts';
 import { formatTime, renderTable } from './table.ts';
 
 export const alertsCommand: Command = {
-  name: 'alerts',
   usage: 'alerts [--model NAME] [--state firing] [options]',
-  summary: 'List alerts with the sentence that says why.',
   options: { ...connectionOptions, ...jsonOption, model: { type: 'string' }, state: { type: 'string' } },
   optionHelp: [
     ['--model NAME', 'only of this model'],

@@ -28,9 +28,7 @@ function printMove(parsed: Parsed, terminal: Terminal, model: string, move: Alia
 }
 
 export const rollbackCommand: Command = {
-  name: 'rollback',
   usage: 'rollback NAME [options]',
-  summary: 'Point the champion back at the version before; it is still warm, so this takes effect at once.',
   options: { ...connectionOptions, ...jsonOption, ...reasonOption },
   optionHelp: [reasonHelp, ...connectionHelp, jsonHelp],
   run: async (parsed, terminal) => {
@@ -46,9 +44,7 @@ export const rollbackCommand: Command = {
 };
 
 export const aliasCommand: Command = {
-  name: 'alias',
   usage: 'alias NAME ALIAS VERSION [options]',
-  summary: 'Point an alias at a version once that version is warm; --remove takes the alias away.',
   options: { ...connectionOptions, ...jsonOption, ...reasonOption, remove: { type: 'boolean' } },
   optionHelp: [reasonHelp, ['--remove', 'remove the alias (then without VERSION)'], ...connectionHelp, jsonHelp],
   run: async (parsed, terminal) => {
@@ -67,9 +63,7 @@ export const aliasCommand: Command = {
 };
 
 export const removeCommand: Command = {
-  name: 'remove',
   usage: 'remove NAME [--version N] [options]',
-  summary: 'Remove a version, or a whole model with --all. Recorded predictions stay.',
   options: { ...connectionOptions, ...jsonOption, version: { type: 'string' }, all: { type: 'boolean' } },
   optionHelp: [
     ['--version N', 'the version to remove'],

@@ -17,11 +17,9 @@ export interface Parsed {
   readonly positionals: readonly string[];
 }
 
-/** One verb of the command line. */
+/** What a verb of the command line takes and does. */
 export interface Command {
-  readonly name: string;
   readonly usage: string;
-  readonly summary: string;
   readonly options: ParseArgsOptionsConfig;
   /** One line per option for --help: name with its argument, meaning, default. */
   readonly optionHelp: readonly (readonly [option: string, meaning: string])[];
@@ -98,9 +96,9 @@ export function words(parsed: Parsed, ...names: readonly string[]): readonly str
   return parsed.positionals;
 }
 
-export function helpOf(command: Command): string {
+export function helpOf(summary: string, command: Command): string {
   const rows = [...command.optionHelp, ['--help', 'show this help'] as const];
   const width = Math.max(...rows.map(([option]) => option.length));
   const lines = rows.map(([option, meaning]) => `  ${option.padEnd(width)}  ${meaning}`);
-  return `${command.summary}\n\nusage: holdfast ${command.usage}\n\n${lines.join('\n')}\n`;
+  return `${summary}\n\nusage: holdfast ${command.usage}\n\n${lines.join('\n')}\n`;
 }

@@ -99,10 +99,7 @@ async function place(from: string, target: string): Promise<void> {
 }
 
 export const convertCommand: Command = {
-  name: 'convert',
   usage: 'convert PATH... [-o model.onnx] [options]',
-  summary:
-    'Convert model files or folders of other frameworks to ONNX, check them against their source, and report. Several become one pipeline.',
   options: {
     ...jsonOption,
     ...sourceOptions,

@@ -106,10 +106,7 @@ async function remoteFile(source: string): Promise<AsyncDisposable & { readonly 
 }
 
 export const deployCommand: Command = {
-  name: 'deploy',
   usage: 'deploy MODEL...|--source URL --name NAME [options]',
-  summary:
-    'Register a model file or folder (ONNX, or anything that converts) as a new version and, once it is warm, move an alias to it. Several become one pipeline, each fed by the one before.',
   options: {
     ...connectionOptions,
     ...jsonOption,

@@ -36,9 +36,7 @@ function describe(model: string, deployment: Deployment | null): string {
 }
 
 export const deploymentCommand: Command = {
-  name: 'deployment',
   usage: 'deployment NAME [--file FILE | --clear] [options]',
-  summary: 'Show or change who answers beside the champion: shares, shadows and rules.',
   options: {
     ...connectionOptions,
     ...jsonOption,

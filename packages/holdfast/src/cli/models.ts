@@ -45,9 +45,7 @@ async function oneVersion(
 }
 
 export const modelsCommand: Command = {
-  name: 'models',
   usage: 'models [NAME [VERSION]] [options]',
-  summary: 'List the models, the versions and alias history of one, or where one version came from.',
   options: { ...connectionOptions, ...jsonOption },
   optionHelp: [...connectionHelp, jsonHelp],
   run: async (parsed, terminal) => {

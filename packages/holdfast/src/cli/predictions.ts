@@ -6,9 +6,7 @@ import { type Command, exitCodes, text, UsageError, wholeNumber, words } from '.
 import { connect, connectionHelp, connectionOptions } from './connection.ts';
 
 export const predictionsCommand: Command = {
-  name: 'predictions',
   usage: 'predictions NAME [--last 1h] [--where "origin = \'ORD\'"] [--format csv] [options]',
-  summary: 'Export recorded predictions, joined with the ground truth that has arrived.',
   options: {
     ...connectionOptions,
     last: { type: 'string' },

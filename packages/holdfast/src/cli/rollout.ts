@@ -70,9 +70,7 @@ export function planOf(parsed: Parsed, option: string): string | undefined {
 const verbs = ['start', 'status', 'promote', 'pause', 'resume', 'abort'] as const;
 
 export const rolloutCommand: Command = {
-  name: 'rollout',
   usage: 'rollout start|status|promote|pause|resume|abort NAME [options]',
-  summary: 'Give a new version a growing share of the requests, judged against the champion at every step.',
   options: {
     ...connectionOptions,
     ...jsonOption,

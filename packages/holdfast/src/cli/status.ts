@@ -4,9 +4,7 @@ import { renderModels } from './models.ts';
 import { formatBytes, formatTime, renderTable } from './table.ts';
 
 export const statusCommand: Command = {
-  name: 'status',
   usage: 'status [options]',
-  summary: 'Show the processes, the recording and the models of a running Holdfast.',
   options: { ...connectionOptions, ...jsonOption },
   optionHelp: [...connectionHelp, jsonHelp],
   run: async (parsed, terminal) => {

@@ -181,9 +181,7 @@ function isVerb(word: string): word is keyof typeof verbs {
 }
 
 export const studiesCommand: Command = {
-  name: 'studies',
   usage: 'studies [show|best|importances|export|remove STUDY] [options]',
-  summary: 'List the studies; show one with its trials, its best trial or what matters in it, export or remove it.',
   options: {
     ...tuningOptions,
     ...jsonOption,

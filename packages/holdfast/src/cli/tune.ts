@@ -152,9 +152,7 @@ async function tune(parsed: Parsed, terminal: Terminal): Promise<number> {
 }
 
 export const tuneCommand: Command = {
-  name: 'tune',
   usage: 'tune [FILE] [options] | tune register|deploy [best|TRIAL] [options]',
-  summary: 'Search the best parameters of a command or function; run it again to go on.',
   options: {
     ...tuningOptions,
     ...jsonOption,

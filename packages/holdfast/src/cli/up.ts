@@ -110,10 +110,7 @@ function announce(running: RunningHoldfast, parsed: Parsed, terminal: Terminal):
 /** `holdfast up`; the composition root gives what starts the product. */
 export function upCommand(start: StartHoldfast): Command {
   return {
-    name: 'up',
     usage: 'up [MODEL ...] [options]',
-    summary:
-      'Start serving, recording and watching; register the model files or folders given (ONNX, or anything that converts) when they are new.',
     options: {
       ...jsonOption,
       config: { type: 'string' },

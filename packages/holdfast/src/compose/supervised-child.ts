@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { ProcessStatus } from '@holdfast/api';
 import type { Log } from '../telemetry/index.ts';
+import { compiledCodeEnvironment } from './compiled-code.ts';
 
 export interface SupervisedChildOptions {
   readonly name: string;
@@ -73,7 +74,12 @@ export class SupervisedChild implements AsyncDisposable {
     const child = spawn(process.execPath, [...process.execArgv, entry], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
-      env: { ...process.env, HOLDFAST_CHILD: JSON.stringify(settings()), ORT_DISABLE_TELEMETRY: '1' },
+      env: {
+        ...process.env,
+        ...compiledCodeEnvironment(),
+        HOLDFAST_CHILD: JSON.stringify(settings()),
+        ORT_DISABLE_TELEMETRY: '1',
+      },
     });
     this.#child = child;
     child.on('message', message => this.#options.onMessage(message));
