@@ -66,7 +66,9 @@ const tasks = {
   },
   holdfast() {
     buildConsole();
-    run(node24, [source, join(root, 'packages', 'holdfast', 'src', 'main.ts'), ...rest], { cwd: process.env.INIT_CWD ?? root });
+    run(node24, [source, join(root, 'packages', 'holdfast', 'src', 'main.ts'), ...rest], {
+      cwd: process.env.INIT_CWD ?? root,
+    });
   },
   test() {
     buildConsole();
