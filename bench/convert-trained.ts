@@ -1,15 +1,17 @@
 // Whether conversions answer as the frameworks themselves do: trains several hundred models with the scikit-learn and
 // the XGBoost of Debian (python3-sklearn, python3-xgboost), converts each, and compares the answers on rows that reach
-// beyond the training data. Every difference beyond the bar is listed; exit code 1 when there is one.
+// beyond the training data. Every difference beyond the bar is listed, and so is what does not verify itself; exit code 1
+// when there is a difference.
 // Usage: convert-trained [--seeds 1] [--only scikit_learn] [--python /usr/bin/python3]
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { OnnxError } from '@holdfast/onnx';
-import { convert } from '@holdfast/onnx/convert';
+import { convert, verifyConversion } from '@holdfast/onnx/convert';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { z } from 'zod';
+import { testRuntime } from '../packages/onnx/src/testing/run-model.ts';
 import { temporaryFolder } from '../test/e2e/holdfast-process.ts';
 
 const { values: options } = parseArgs({
@@ -80,12 +82,25 @@ function columnOf(data: readonly Element[], columns: number, column: number): re
   return data.filter((_, i) => i % columns === column);
 }
 
-async function compare(folder: string, key: string): Promise<readonly string[]> {
+interface Compared {
+  readonly problems: readonly string[];
+  /** Whether the conversion verified itself, as it does on a user's machine. */
+  readonly isVerified: boolean;
+}
+
+const run = await testRuntime();
+
+async function compare(folder: string, key: string): Promise<Compared> {
   const reference = referenceSchema.parse(JSON.parse(readFileSync(join(folder, `${key}.json`), 'utf8')));
-  const { model } = await convert(readFileSync(join(folder, `${key}.pkl`)));
+  const source = readFileSync(join(folder, `${key}.pkl`));
+  const conversion = await convert(source);
+  const { model } = conversion;
+  const verification = await verifyConversion(source, conversion, { run });
+  const isVerified = verification.kind === 'agrees';
+  if (!isVerified) console.log(`UNVERIFIED  ${key}: ${verification.how}`);
   const session = await InferenceSession.create(model, { logSeverityLevel: 3 });
   const [input] = session.inputMetadata;
-  if (input?.isTensor !== true) return ['takes no tensor'];
+  if (input?.isTensor !== true) return { problems: ['takes no tensor'], isVerified };
   const values = reference.rows.data.map(value => Number(element(value)));
   const data = input.type === 'float32' ? Float32Array.from(values) : Float64Array.from(values);
   const got = await session.run({ [input.name]: new Tensor(data, reference.rows.shape) });
@@ -110,14 +125,14 @@ async function compare(folder: string, key: string): Promise<readonly string[]> 
       for (let i = 0; i < outputs; i++) check(method, columnOf(parts[0] ?? [], outputs, i), i);
     else for (const [i, part] of parts.entries()) check(method, part, i);
   }
-  return problems;
+  return { problems, isVerified };
 }
 
 const table: Record<string, string | number>[] = [];
 let isWrong = false;
 for (const script of ['scikit_learn', 'xgboost_models']) {
   if (options.only !== undefined && options.only !== script) continue;
-  const total = { models: 0, equal: 0, refused: 0, wrong: 0 };
+  const total = { models: 0, equal: 0, refused: 0, wrong: 0, verified: 0 };
   for (let seed = 0; seed < Number(options.seeds); seed++) {
     using folder = temporaryFolder();
     execFileSync(options.python, [join(import.meta.dirname, `trained/${script}.py`), folder.path, String(seed)], {
@@ -128,7 +143,8 @@ for (const script of ['scikit_learn', 'xgboost_models']) {
       const key = file.slice(0, -'.pkl'.length);
       total.models++;
       try {
-        const problems = await compare(folder.path, key);
+        const { problems, isVerified } = await compare(folder.path, key);
+        if (isVerified) total.verified++;
         if (problems.length === 0) total.equal++;
         else {
           total.wrong++;

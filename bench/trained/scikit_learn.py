@@ -20,6 +20,7 @@ from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA, FastICA, IncrementalPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
@@ -39,8 +40,16 @@ from sklearn.ensemble import (
     VotingClassifier,
     VotingRegressor,
 )
-from sklearn.feature_selection import RFE, SelectKBest, SelectPercentile, SequentialFeatureSelector, VarianceThreshold
+from sklearn.feature_selection import (
+    RFE,
+    SelectFromModel,
+    SelectKBest,
+    SelectPercentile,
+    SequentialFeatureSelector,
+    VarianceThreshold,
+)
 from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.isotonic import IsotonicRegression
 from sklearn.kernel_approximation import RBFSampler
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import (
@@ -90,6 +99,7 @@ from sklearn.preprocessing import (
     MinMaxScaler,
     Normalizer,
     OneHotEncoder,
+    OrdinalEncoder,
     PolynomialFeatures,
     PowerTransformer,
     QuantileTransformer,
@@ -99,6 +109,7 @@ from sklearn.preprocessing import (
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVC, NuSVR, OneClassSVM
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
+from xgboost import XGBClassifier, XGBRegressor
 
 warnings.filterwarnings("ignore")
 rows, columns = 160, 6
@@ -343,6 +354,60 @@ models = [
             "isolation-contamination": IsolationForest(n_estimators=15, contamination=0.1),
             "one-class-svm": OneClassSVM(),
         }.items()
+    ),
+    *(
+        (name, estimator, ["transform"], "any")
+        for name, estimator in {
+            "from-model": SelectFromModel(LogisticRegression()),
+            "from-model-norm": SelectFromModel(LogisticRegression(), threshold="1.1*mean", norm_order=2),
+            "from-model-absolute": SelectFromModel(LogisticRegression(penalty="l1", solver="liblinear", C=0.1)),
+            "from-lasso": SelectFromModel(Lasso(0.1)),
+            "from-elastic-net": SelectFromModel(ElasticNet(0.01)),
+            "from-elastic-net-absolute": SelectFromModel(ElasticNet(0.01, l1_ratio=1)),
+            "from-tree": SelectFromModel(DecisionTreeClassifier(), threshold=-np.inf, max_features=2),
+            "from-forest": SelectFromModel(RandomForestClassifier(10)),
+            "from-extra-trees": SelectFromModel(ExtraTreesRegressor(10), threshold="0.8*median"),
+            "from-boosting": SelectFromModel(GradientBoostingClassifier(n_estimators=10), threshold="median"),
+            "one-hot-rare": OneHotEncoder(min_frequency=10, handle_unknown="infrequent_if_exist"),
+            "one-hot-rare-dropped": OneHotEncoder(max_categories=3, drop="first", handle_unknown="infrequent_if_exist"),
+            "ordinal": OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+        }.items()
+    ),
+    ("lda-before-tree", make_pipeline(LinearDiscriminantAnalysis(), DecisionTreeClassifier()), ["three"], "any"),
+    ("k-means-before-logistic", make_pipeline(KMeans(4, n_init=2), LogisticRegression()), classes, "any"),
+    ("one-hot-missing", OneHotEncoder(handle_unknown="ignore"), ["transform"], "missing"),
+    (
+        "ordinal-missing",
+        OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-2, encoded_missing_value=-1),
+        ["transform"],
+        "missing",
+    ),
+    ("isotonic", make_pipeline(PCA(1), IsotonicRegression(out_of_bounds="clip")), ["number"], "any"),
+    ("isotonic-cut", make_pipeline(PCA(1), IsotonicRegression(increasing=False)), ["number"], "any"),
+    ("dummy", make_pipeline(StandardScaler(), DummyClassifier()), classes, "any"),
+    ("dummy-frequent", make_pipeline(StandardScaler(), DummyClassifier(strategy="most_frequent")), classes, "any"),
+    ("dummy-constant", make_pipeline(StandardScaler(), DummyClassifier(strategy="constant", constant=1)), ["two"], "any"),
+    ("dummy-text", make_pipeline(StandardScaler(), DummyClassifier(strategy="constant", constant="yes")), ["two-texts"], "any"),
+    (
+        "dummy-regression",
+        make_pipeline(StandardScaler(), DummyRegressor(strategy="quantile", quantile=0.3)),
+        ["number", "two-numbers"],
+        "any",
+    ),
+    ("boosting-from-ridge", GradientBoostingRegressor(n_estimators=8, init=Ridge()), ["number"], "any"),
+    ("xgboost-step", make_pipeline(StandardScaler(), XGBClassifier(n_estimators=6)), ["two"], "any"),
+    ("xgboost-regression-step", make_pipeline(RobustScaler(), XGBRegressor(n_estimators=6)), ["number"], "any"),
+    (
+        "xgboost-member",
+        VotingClassifier([("a", XGBClassifier(n_estimators=6)), ("b", LogisticRegression())], voting="soft"),
+        classes,
+        "any",
+    ),
+    (
+        "xgboost-stacked",
+        StackingRegressor([("a", XGBRegressor(n_estimators=6)), ("b", Ridge())], cv=3),
+        ["number"],
+        "any",
     ),
 ]
 

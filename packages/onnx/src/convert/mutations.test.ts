@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { OnnxError } from '../onnx-error.ts';
+import { damagedJson } from '../testing/damage-json.ts';
 import { hasFixtures, readFixture } from '../testing/fixtures.ts';
 import { convert } from './convert.ts';
 
@@ -36,8 +39,7 @@ async function outcomeOf(bytes: Uint8Array): Promise<string> {
   }
 }
 
-test.skipIf(!hasFixtures).each(models)('%s with bytes flipped or cut off is a model or refused', async path => {
-  const original = readFixture(path);
+async function survivesDamage(original: Uint8Array): Promise<void> {
   const edit = fc.tuple(fc.nat(original.length - 1), fc.nat(255));
   const cut = fc.option(fc.nat(original.length - 1), { freq: 4, nil: original.length });
   await fc.assert(
@@ -47,5 +49,44 @@ test.skipIf(!hasFixtures).each(models)('%s with bytes flipped or cut off is a mo
       expect(await outcomeOf(damaged)).toMatch(/^(model|refused)$/);
     }),
     { seed: 41, numRuns: 60 },
+  );
+}
+
+test.skipIf(!hasFixtures).each(models)('%s with bytes flipped or cut off is a model or refused', path =>
+  survivesDamage(readFixture(path)),
+);
+
+test.each([
+  ['a pickled LightGBM classifier', 'boosting/fixtures/lightgbm-classifier.pkl'],
+  ['a pipeline with LightGBM', 'boosting/fixtures/lightgbm-pipeline.pkl'],
+])('%s with bytes flipped or cut off is a model or refused', (_, path) =>
+  survivesDamage(new Uint8Array(readFileSync(join(import.meta.dirname, path)))),
+);
+
+test('a bare NumPy array with bytes flipped or cut off is refused', async () => {
+  const header = `${"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2), }".padEnd(117)}\n`;
+  const array = Uint8Array.of(
+    0x93,
+    ...Buffer.from('NUMPY'),
+    1,
+    0,
+    header.length,
+    0,
+    ...Buffer.from(header),
+    ...new Uint8Array(32),
+  );
+  expect(await outcomeOf(array)).toBe('refused');
+  await survivesDamage(array);
+});
+
+test.skipIf(!hasFixtures)('an XGBoost document with other or missing values is a model or refused', async () => {
+  const text = new TextDecoder().decode(readFixture('xgboost/mlserver_mushroom_json/model.json'));
+  const document: unknown = JSON.parse(text);
+  if (typeof document !== 'object' || document === null) throw new TypeError('the fixture is no document');
+  await fc.assert(
+    fc.asyncProperty(damagedJson(document), async damaged => {
+      expect(await outcomeOf(new TextEncoder().encode(damaged))).toMatch(/^(model|refused)$/);
+    }),
+    { seed: 43, numRuns: 300 },
   );
 });

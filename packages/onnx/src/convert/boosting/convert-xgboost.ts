@@ -90,13 +90,13 @@ export interface Wrapper {
 /** A pickled Booster, XGBClassifier, XGBRegressor, XGBRanker or one of their random-forest kin. */
 export function convertXgboostPickle(root: PyValue, settings: ConverterSettings): ConvertedGraph {
   const estimator = asEstimator(root, root instanceof PyObject ? root.type.name : 'model');
-  if (estimator.className === 'Booster') return emit(readHandle(estimator), {}, settings);
   const { model, wrapper } = readXgboostWrapper(estimator);
-  return emit(model, wrapper, settings, estimator.className);
+  return emit(model, wrapper, settings, estimator.className === 'Booster' ? undefined : estimator.className);
 }
 
-/** The booster inside a scikit-learn wrapper and what the wrapper adds to it. */
+/** The booster inside a scikit-learn wrapper and what the wrapper adds to it; a bare booster has nothing added. */
 export function readXgboostWrapper(estimator: Estimator): { readonly model: XgboostModel; readonly wrapper: Wrapper } {
+  if (estimator.className === 'Booster') return { model: readHandle(estimator), wrapper: {} };
   if (!estimator.has('_Booster'))
     throw new OnnxError('not_a_model', `The ${estimator.className} is not fitted; fit it before saving.`);
   const booster = estimator.child('_Booster');

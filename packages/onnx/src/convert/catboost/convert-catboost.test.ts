@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { checkModel } from '../../check/check-model.ts';
 import { OnnxError } from '../../onnx-error.ts';
+import { damagedJson } from '../../testing/damage-json.ts';
 import { hasFixtures, readFixture } from '../../testing/fixtures.ts';
 import { flatbuffer, int8, int32, ints, table, tables, text, texts, vector } from '../../testing/flat-writer.ts';
 import { convert } from '../convert.ts';
@@ -205,5 +206,18 @@ test.each(['symmetric', 'free'] as const)('a mutated %s model gives a model or a
       }
     }),
     { seed: 31, numRuns: 300 },
+  );
+});
+
+test('a damaged JSON document gives a model or an OnnxError', async () => {
+  await fc.assert(
+    fc.asyncProperty(damagedJson(document), async text => {
+      try {
+        await convert(new TextEncoder().encode(text));
+      } catch (error) {
+        if (!(error instanceof OnnxError)) throw error;
+      }
+    }),
+    { seed: 37, numRuns: 1500 },
   );
 });

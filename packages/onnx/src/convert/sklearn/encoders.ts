@@ -130,7 +130,8 @@ function oneHotEncoder(estimator: Estimator, x: Frame, to: Lowering): Frame {
         merge[from * count + target] = 1;
       });
       value = graph.op('Gemm', [raw, graph.double(merge, [categories.count, count])]);
-      if (unknown === 'infrequent_if_exist') value = withUnknownAsInfrequent(raw, value, count, to);
+      if (unknown === 'infrequent_if_exist' || unknown === 'warn')
+        value = withUnknownAsInfrequent(raw, value, count, to);
     }
     const drop = drops[i];
     if (drop === undefined) return matrixFrame(value, count);
@@ -159,7 +160,8 @@ function withUnknownAsInfrequent(raw: string, merged: string, count: number, to:
 
 /** The dropped position per column, undefined where nothing is dropped. */
 function dropPositions(estimator: Estimator, columns: number): (number | undefined)[] {
-  const raw = estimator.raw('drop_idx_');
+  // Since 1.3 the public attribute counts before rare categories are put together, and this one after it.
+  const raw = estimator.raw('_drop_idx_after_grouping') ?? estimator.raw('drop_idx_');
   if (raw === undefined || raw === null) return new Array<undefined>(columns).fill(undefined);
   const items =
     raw instanceof NumpyArray && raw.type.letter === 'O'

@@ -330,7 +330,8 @@ function isotonicColumn(estimator: Estimator, column: string, to: Lowering): str
   const points = estimator.dense(isNew ? 'X_thresholds_' : '_necessary_X_').data;
   const values = estimator.dense(isNew ? 'y_thresholds_' : '_necessary_y_').data;
   const inside = interpolate(column, points, values, to);
-  if (estimator.text('out_of_bounds') === 'clip') return inside;
+  // One point is a constant, wherever it lies.
+  if (estimator.text('out_of_bounds') === 'clip' || points.length === 1) return inside;
   const isOutside = graph.op('Or', [
     graph.op('Less', [column, graph.double(points[0]!)]),
     graph.op('Greater', [column, graph.double(points.at(-1)!)]),

@@ -1,3 +1,4 @@
+import { readXgboostWrapper } from '../boosting/convert-xgboost.ts';
 import { PyList, PyObject, PyTuple, type PyValue } from '../pickle/python-values.ts';
 import { columnSteps, isPassthrough, namesOf, pipelineSteps, unwrapped } from './compose.ts';
 import { categoriesAreText, imputesText } from './encoders.ts';
@@ -87,6 +88,7 @@ function fittedWidth(estimator: Estimator): number {
     const count = estimator.number(name);
     if (count !== undefined && count > 0) return count;
   }
+  if (/^XGB/.test(estimator.className)) return readXgboostWrapper(estimator).model.features;
   if (estimator.has('tree_')) return Number(estimator.child('tree_').record.args[0] ?? 0);
   if (estimator.has('coefs_')) return firstDimension(estimator.list('coefs_')[0]);
   for (const name of widthAttributes) {

@@ -124,53 +124,6 @@ function bestByPercentile(estimator: Estimator, all: readonly number[]): number[
   return all.filter(i => kept.has(i));
 }
 
-/** SelectFromModel applies the importances of its fitted model and a threshold. */
-function selectFromModel(estimator: Estimator, x: Frame, to: Lowering): Frame {
-  const model = estimator.has('estimator_') ? estimator.child('estimator_') : estimator.child('estimator');
-  const width = frameWidth(x);
-  const importance = importances(model, estimator, width);
-  const limit = thresholdOf(estimator, model, importance);
-  const most = estimator.number('max_features_') ?? estimator.number('max_features');
-  const order = importance.map((value, i) => ({ value, i })).toSorted((a, b) => b.value - a.value || a.i - b.i);
-  const allowed = new Set(order.slice(0, most ?? width).map(item => item.i));
-  const keep = Array.from({ length: width }, (_, i) => i).filter(i => allowed.has(i) && importance[i]! >= limit);
-  return selectColumns(x, keep, to);
-}
-
-function importances(model: Estimator, estimator: Estimator, width: number): number[] {
-  if (model.has('coef_')) {
-    const { data, dims } = model.dense('coef_');
-    const rows = dims.length > 1 ? dims[0]! : 1;
-    const order = estimator.number('norm_order') ?? 1;
-    return Array.from({ length: width }, (_, j) => {
-      let norm = 0;
-      for (let i = 0; i < rows; i++) norm += Math.abs(data[i * width + j]!) ** order;
-      return rows === 1 ? Math.abs(data[j]!) : norm ** (1 / order);
-    });
-  }
-  return estimator.refuse(
-    `relies on the importances of ${model.className}, which its file does not keep; replace it by a fitted mask (for example RFE)`,
-  );
-}
-
-function thresholdOf(estimator: Estimator, model: Estimator, importance: readonly number[]): number {
-  const raw = estimator.raw('threshold');
-  const text = typeof raw === 'string' ? raw.trim() : undefined;
-  const mean = importance.reduce((sum, value) => sum + value, 0) / importance.length;
-  if (text === undefined) {
-    const number = estimator.number('threshold');
-    if (number !== undefined) return number;
-    const isSparse = /Lasso|ElasticNet/.test(model.className) || model.text('penalty') === 'l1';
-    return isSparse ? 1e-5 : mean;
-  }
-  const match = /^(?:([\d.eE+-]+)\s*\*\s*)?(mean|median)$/.exec(text);
-  if (match === null) return estimator.refuse(`has the threshold "${text}"`);
-  const sorted = importance.toSorted((a, b) => a - b);
-  const half = sorted.length >> 1;
-  const median = sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
-  return Number(match[1] ?? 1) * (match[2] === 'mean' ? mean : median);
-}
-
 /** Projections and selections of columns. */
 export const reductionClasses: Readonly<Record<string, SklearnClass>> = {
   PCA: { family, transform: components },
@@ -185,7 +138,6 @@ export const reductionClasses: Readonly<Record<string, SklearnClass>> = {
   RFE: { family, transform: selector },
   RFECV: { family, transform: selector },
   SequentialFeatureSelector: { family, transform: selector },
-  SelectFromModel: { family, transform: selectFromModel },
   GaussianRandomProjection: { family, transform: projection },
   SparseRandomProjection: { family, transform: projection },
   RBFSampler: { family, transform: rbfSampler },

@@ -9,6 +9,7 @@ import { neighborClasses } from './neighbors.ts';
 import { neuralClasses } from './neural.ts';
 import { reductionClasses } from './reduction.ts';
 import { scalerClasses } from './scalers.ts';
+import { modelSelectionClasses } from './select-from-model.ts';
 import { vectorClasses } from './support-vectors.ts';
 import { textClasses } from './text-vectorizers.ts';
 import { treeClasses } from './tree-models.ts';
@@ -29,6 +30,7 @@ export const sklearnClasses: ReadonlyMap<string, SklearnClass> = new Map(
     scalerClasses,
     encoderClasses,
     reductionClasses,
+    modelSelectionClasses,
     textClasses,
     composeClasses,
   ].flatMap(group => Object.entries(group)),

@@ -1,12 +1,16 @@
+import type { LightgbmModel } from '../boosting/read-lightgbm.ts';
+import type { XgboostModel } from '../boosting/xgboost-model.ts';
 import type { PyValue } from '../pickle/python-values.ts';
 import { columnSteps, namesOf, pipelineSteps, unwrapped } from '../sklearn/compose.ts';
 import type { InputColumns } from '../sklearn/input-columns.ts';
 import { asEstimator, type Dense, dense, type Estimator, namedParts } from '../sklearn/records.ts';
 import type { ColumnSampler } from './verification.ts';
+import { boosterCuts } from './walk-boosters.ts';
 import { columnEdges } from './walk-columns.ts';
-import { treesOf } from './walk-sklearn.ts';
+import { categoriesOf } from './walk-encoders.ts';
 import { textsFor } from './walk-text.ts';
-import { categoriesOf } from './walk-transforms.ts';
+import { treesOf } from './walk-tree.ts';
+import { lightgbmWalk, xgboostWalk } from './walk-wrapped-boosters.ts';
 
 const forest = /^(DecisionTree|ExtraTree|RandomForest|ExtraTrees)|^GradientBoosting/;
 
@@ -35,7 +39,7 @@ function refined(estimator: Estimator, columns: readonly ColumnSampler[]): Colum
       column.kind === 'number' ? { ...column, center: mean[i] ?? 0, spread: scale[i] ?? 1 } : column,
     );
   }
-  if (className === 'OneHotEncoder' || className === 'OrdinalEncoder') return encoderSamplers(estimator, columns);
+  if (/^(OneHot|Ordinal|Target)Encoder$/.test(className)) return encoderSamplers(estimator, columns);
   if (/^(Count|Tfidf|Hashing)Vectorizer$/.test(className)) {
     const values = textsFor(estimator);
     return columns.map(column => (column.kind === 'text' ? { kind: 'text', values } : column));
@@ -49,7 +53,11 @@ function refined(estimator: Estimator, columns: readonly ColumnSampler[]): Colum
   if (className === 'PowerTransformer' && estimator.text('method') === 'box-cox')
     return columns.map(column => (column.kind === 'number' ? { ...column, center: 3, spread: 1.4 } : column));
   if (className === 'SimpleImputer' || className === 'MissingIndicator')
-    return columns.map(column => (column.kind === 'number' ? { ...column, mayMiss: true } : column));
+    return columns.map(column =>
+      column.kind === 'number' ? { ...column, mayMiss: true } : { ...column, values: [...column.values, ''] },
+    );
+  if (className.startsWith('Bagging') || className === 'IsolationForest') return subsetSamplers(estimator, columns);
+  if (/^(XGB|LGBM)/.test(className)) return withCuts(columns, boosterCuts(wrappedModel(estimator), columns.length));
   if (/^(Voting|AdaBoost|Stacking|OneVs|MultiOutput)/.test(className))
     return estimator
       .children('estimators_')
@@ -90,11 +98,42 @@ function valuesPerColumn(table: Dense, width: number): number[][] {
   );
 }
 
-/** The first step sees the input; behind a scaler the thresholds of the last step are taken back to the input's scale. */
+function wrappedModel(estimator: Estimator): LightgbmModel | XgboostModel {
+  return estimator.className.startsWith('LGBM') ? lightgbmWalk(estimator).model : xgboostWalk(estimator).model;
+}
+
+/** Members that see a part of the columns each. */
+function subsetSamplers(estimator: Estimator, columns: readonly ColumnSampler[]): ColumnSampler[] {
+  const found = [...columns];
+  const members = estimator.children('estimators_');
+  estimator.list('estimators_features_').forEach((item, i) => {
+    const subset = [...dense(item, 'estimators_features_').data];
+    const inner = refined(
+      members[i]!,
+      subset.map(column => found[column]!),
+    );
+    subset.forEach((column, at) => {
+      found[column] = inner[at] ?? found[column]!;
+    });
+  });
+  return found;
+}
+
 function pipelineSamplers(estimator: Estimator, columns: readonly ColumnSampler[]): ColumnSampler[] {
-  const [first, second] = pipelineSteps(estimator);
+  return stepSamplers(pipelineSteps(estimator), columns);
+}
+
+/**
+ * The first step sees the input; an imputer leaves what it does not fill to the steps behind it, and behind a scaler the
+ * thresholds of the last step are taken back to the input's scale.
+ */
+function stepSamplers(steps: readonly Estimator[], columns: readonly ColumnSampler[]): ColumnSampler[] {
+  const [first, ...rest] = steps;
   if (first === undefined) return [...columns];
+  if (first.className === 'SimpleImputer' && !first.flag('add_indicator', false))
+    return refined(first, stepSamplers(rest, columns));
   const drawn = refined(first, columns);
+  const [second] = rest;
   if (first.className !== 'StandardScaler' || second === undefined || !forest.test(second.className)) return drawn;
   const cuts = forestCuts(second, columns.length);
   return drawn.map((column, i) =>
@@ -117,14 +156,15 @@ function partSamplers(estimator: Estimator, columns: readonly ColumnSampler[]): 
   return found;
 }
 
+/** Known categories, missing ones where they are one, and some that were never seen. */
 function encoderSamplers(estimator: Estimator, columns: readonly ColumnSampler[]): ColumnSampler[] {
-  const mayBeUnknown = estimator.text('handle_unknown') === 'ignore';
   const lists = categoriesOf(estimator);
   return columns.map((column, i): ColumnSampler => {
     const list = lists[i] ?? [];
-    if (column.kind === 'text')
-      return { kind: 'text', values: [...list.map(String), ...(mayBeUnknown ? ['never seen'] : [])] };
-    return { ...column, cuts: list.map(Number), whole: true };
+    if (column.kind === 'text') return { kind: 'text', values: [...list.map(String), 'never seen'] };
+    const cuts = list.map(Number).filter(category => !Number.isNaN(category));
+    const mayMiss = column.mayMiss || cuts.length < list.length;
+    return { ...column, cuts, mayMiss, whole: cuts.every(Number.isInteger) };
   });
 }
 
@@ -140,7 +180,9 @@ function forestCuts(estimator: Estimator, width: number): number[][] {
 }
 
 function withCuts(columns: readonly ColumnSampler[], cuts: readonly (readonly number[])[]): ColumnSampler[] {
-  return columns.map((column, i) => (column.kind === 'number' ? { ...column, cuts: cuts[i] ?? [] } : column));
+  return columns.map((column, i) =>
+    column.kind === 'number' ? { ...column, cuts: [...new Set([...column.cuts, ...(cuts[i] ?? [])])] } : column,
+  );
 }
 
 /** Bin edges are where its trees can split; categorical columns have their categories there. */

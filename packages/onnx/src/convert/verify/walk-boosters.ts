@@ -3,22 +3,20 @@ import type { XgboostModel } from '../boosting/xgboost-model.ts';
 import { type Labels, plainLabels } from '../sklearn/records.ts';
 import { sumTrees } from '../trees/evaluate-tree.ts';
 import type { DecisionTree } from '../trees/tree-ensemble.ts';
+import { largest, logistic, softmax } from './shares.ts';
 import { type ColumnSampler, nearly, type ReferenceOutput, type SourceReference } from './verification.ts';
 import { answersOf, type WalkedAnswer } from './walked-answer.ts';
-
-export const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
-
-export function softmax(scores: readonly number[]): number[] {
-  const most = Math.max(...scores);
-  const powers = scores.map(score => Math.exp(score - most));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map(power => power / sum);
-}
 
 type Rows = readonly (readonly (number | string)[])[];
 
 function evaluated(rows: Rows, answer: (row: readonly number[]) => WalkedAnswer): readonly ReferenceOutput[] {
   return answersOf(rows.map(row => answer(row.map(Number))));
+}
+
+/** Thresholds per column, for boosters that are parts of something else. */
+export function boosterCuts(model: LightgbmModel | XgboostModel, features: number): (readonly number[])[] {
+  const trees = 'trees' in model ? model.trees : model.booster.kind === 'trees' ? model.booster.trees : [];
+  return samplers(trees, features, true).map(column => (column.kind === 'number' ? column.cuts : []));
 }
 
 /** Thresholds per column and whether a column holds categories. */
@@ -94,16 +92,6 @@ function decided(
     default:
       return { kind: 'values', values: margins };
   }
-}
-
-/** The class with the largest share; `gap` is its lead. */
-export function largest(labels: readonly (string | number | boolean)[], shares: readonly number[]): WalkedAnswer {
-  let index = 0;
-  shares.forEach((share, i) => {
-    if (share > shares[index]!) index = i;
-  });
-  const second = Math.max(...shares.filter((_, i) => i !== index), Number.NEGATIVE_INFINITY);
-  return { kind: 'classes', labels, shares, index, gap: shares[index]! - second };
 }
 
 /** Start margin of an objective whose base score is kept on the scale of the prediction. */

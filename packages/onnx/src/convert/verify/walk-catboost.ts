@@ -1,6 +1,6 @@
 import type { CatboostModel, CatboostTree, FreeNode, Split } from '../catboost/catboost-model.ts';
+import { largest, logistic, softmax } from './shares.ts';
 import { type ColumnSampler, nearly, type ReferenceOutput, type SourceReference } from './verification.ts';
-import { largest, logistic, softmax } from './walk-boosters.ts';
 import { answersOf, tie, type WalkedAnswer } from './walked-answer.ts';
 
 type Row = readonly (number | string)[];

@@ -1,20 +1,10 @@
 import { functionName } from '../sklearn/numpy-functions.ts';
 import { type Dense, dense, type Estimator } from '../sklearn/records.ts';
-import { NotWalkable, transformOf } from './walk-transforms.ts';
-import type { Row } from './walked-answer.ts';
+import { interpolated } from './walk-isotonic.ts';
+import { standardScaler } from './walk-transforms.ts';
+import { NotWalkable, type Row } from './walked-answer.ts';
 
 type Transform = (row: Row) => Row;
-
-/** numpy.interp: flat beyond the ends; of equal points the last one counts. */
-export function interpolated(x: number, points: ArrayLike<number>, values: ArrayLike<number>): number {
-  const last = points.length - 1;
-  if (Number.isNaN(x)) return x;
-  if (x < points[0]!) return values[0]!;
-  if (x >= points[last]!) return values[last]!;
-  let at = 0;
-  while (points[at + 1]! <= x) at++;
-  return values[at]! + ((values[at + 1]! - values[at]!) / (points[at + 1]! - points[at]!)) * (x - points[at]!);
-}
 
 /** Where the normal distribution reaches p, by Newton's method on its series around zero, for p from 1e-8 to 1/2. */
 function normalQuantile(p: number): number {
@@ -75,7 +65,7 @@ function powerTransformer(estimator: Estimator): Transform {
   if (lambdas.some(lambda => isNearZero(lambda) || isNearZero(2 - lambda)))
     throw new NotWalkable('PowerTransformer with an exponent close to zero');
   const standardize = estimator.flag('standardize', true)
-    ? transformOf(estimator.child('_scaler'))
+    ? standardScaler(estimator.child('_scaler'))
     : (row: Row): Row => row;
   return row =>
     standardize(
@@ -149,39 +139,6 @@ function rbfSampler(estimator: Estimator): Transform {
   return row => times(row.map(Number)).map((x, i) => Math.sqrt(2 / offset.length) * Math.cos(x + offset[i]!));
 }
 
-/** The columns that a selection keeps. */
-function selected(estimator: Estimator): Transform {
-  const isKept = keeper(estimator);
-  return row => row.filter((_, i) => isKept(i));
-}
-
-function keeper(estimator: Estimator): (column: number) => boolean {
-  if (estimator.has('support_')) {
-    const mask = estimator.dense('support_').data;
-    return column => mask[column] === 1;
-  }
-  const { className } = estimator;
-  if (className === 'VarianceThreshold') {
-    const threshold = estimator.number('threshold') ?? 0;
-    const variances = estimator.dense('variances_').data;
-    return column => variances[column]! > threshold;
-  }
-  if (className === 'SelectFpr' || className === 'SelectFwe') {
-    const p = estimator.dense('pvalues_').data;
-    const alpha = (estimator.number('alpha') ?? 0.05) / (className === 'SelectFwe' ? p.length : 1);
-    return column => p[column]! < alpha;
-  }
-  const scores = estimator.dense('scores_').data;
-  if (new Set(scores).size !== scores.length || scores.some(Number.isNaN))
-    throw new NotWalkable(`${className} with equal scores`);
-  const count =
-    className === 'SelectKBest'
-      ? (estimator.number('k') ?? scores.length)
-      : Math.floor((scores.length * (estimator.number('percentile') ?? 10)) / 100);
-  const best = [...scores.keys()].sort((a, b) => scores[b]! - scores[a]!).slice(0, count);
-  return column => best.includes(column);
-}
-
 const functions: Readonly<Record<string, (x: number) => number>> = {
   abs: Math.abs,
   absolute: Math.abs,
@@ -233,14 +190,6 @@ export const columnTransforms: Readonly<Record<string, (estimator: Estimator) =>
   GaussianRandomProjection: projected,
   SparseRandomProjection: projected,
   RBFSampler: rbfSampler,
-  VarianceThreshold: selected,
-  SelectKBest: selected,
-  SelectPercentile: selected,
-  SelectFpr: selected,
-  SelectFwe: selected,
-  RFE: selected,
-  RFECV: selected,
-  SequentialFeatureSelector: selected,
   FunctionTransformer: functionTransformer,
 };
 

@@ -1,21 +1,18 @@
 import { dense, type Estimator, namedParts, plainLabels } from '../sklearn/records.ts';
-import { largest, softmax } from './walk-boosters.ts';
+import { largest, softmax } from './shares.ts';
 import { columnFunction } from './walk-columns.ts';
-import { NotWalkable } from './walk-transforms.ts';
-import { type Predictor, type Row, tie, type WalkedAnswer, type Walking } from './walked-answer.ts';
-
-type ClassAnswer = Extract<WalkedAnswer, { kind: 'classes' }>;
-
-/** The answer of a member that classifies. */
-function asClasses(answer: WalkedAnswer): ClassAnswer {
-  if (answer.kind !== 'classes') throw new NotWalkable('an ensemble of members that do not classify');
-  return answer;
-}
-
-function asValues(answer: WalkedAnswer): readonly number[] {
-  if (answer.kind !== 'values') throw new NotWalkable('an ensemble of members that predict no numbers');
-  return answer.values;
-}
+import {
+  asClasses,
+  asValues,
+  type ClassAnswer,
+  NotWalkable,
+  type Predictor,
+  type Row,
+  tie,
+  type WalkedAnswer,
+  type Walking,
+  type WritePredictor,
+} from './walked-answer.ts';
 
 /** Shares over the classes of the ensemble, which members know by position; without shares the decision is one. */
 function sharesOf(answer: ClassAnswer, classes: number): { shares: number[]; isOpen: boolean } {
@@ -106,7 +103,7 @@ function votingClassifier(estimator: Estimator, walk: Walking): Predictor {
       const vote = Number(answer.labels[answer.index]);
       votes[vote] = votes[vote]! + weights[i]!;
     });
-    const { index, gap } = asClasses(largest(classes, votes));
+    const { index, gap } = largest(classes, votes);
     // Of equal votes the first class wins, where the weights leave no rounding.
     const lead = weights.every(Number.isInteger) ? 1 : gap;
     const isOpen = answers.some(answer => answer.gap < tie || answer.isOpen === true);
@@ -170,9 +167,8 @@ function stackingRegressor(estimator: Estimator, walk: Walking): Predictor {
 /** Shares below this, but not zero, have logarithms that rounding moves. */
 const leastShare = 1e-6;
 
-/** SAMME.R adds up centred log probabilities; the other variant is walked where its scores are documented the same. */
-function adaBoostClassifier(estimator: Estimator, walk: Walking): Predictor {
-  if (estimator.text('algorithm') !== 'SAMME.R') throw new NotWalkable('AdaBoostClassifier by SAMME');
+/** SAMME.R adds up centred log probabilities. */
+function adaBoostByShares(estimator: Estimator, walk: Walking): Predictor {
   const members = estimator.children('estimators_').map(walk.predictor);
   // Shares of a tree are written in its leaves, so that nothing rounds them.
   const isRounded = estimator.children('estimators_').some(member => !/Tree/.test(member.className));
@@ -193,9 +189,40 @@ function adaBoostClassifier(estimator: Estimator, walk: Walking): Predictor {
         sums[c] = sums[c]! + ((count - 1) * (log - mean)) / total;
       });
     }
-    const scores = count === 2 ? [sums[1]! - sums[0]!] : sums;
-    const shares = softmax(count === 2 ? [-scores[0]! / 2, scores[0]! / 2] : sums.map(sum => sum / (count - 1)));
-    return { ...asClasses(largest(classes, shares)), scores, isOpen };
+    return { ...boosted(classes, sums), isOpen };
+  };
+}
+
+/** What the summed scores of AdaBoost say: their difference for two classes, a softmax of them for more. */
+function boosted(classes: ClassAnswer['labels'], sums: readonly number[]): ClassAnswer {
+  const count = classes.length;
+  const scores = count === 2 ? [sums[1]! - sums[0]!] : sums;
+  const shares = softmax(count === 2 ? [-scores[0]! / 2, scores[0]! / 2] : sums.map(sum => sum / (count - 1)));
+  return { ...largest(classes, shares), scores };
+}
+
+/** SAMME adds up votes: the weight of a member for its class and, since 1.5, a share of it against each other one. */
+function adaBoostByVotes(estimator: Estimator, walk: Walking): Predictor {
+  const { version } = walk;
+  const members = estimator.children('estimators_').map(walk.predictor);
+  const weights = [...estimator.dense('estimator_weights_').data].slice(0, members.length);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const classes = plainLabels(estimator.labels('classes_'));
+  const against = version >= 1005 ? -1 / (classes.length - 1) : 0;
+  // Before 0.22 and in 1.3 and 1.4 probabilities came from other scores; the decision was this one.
+  const hasShares = (version >= 22 && version < 1003) || version >= 1005;
+  return row => {
+    const sums = classes.map(() => 0);
+    let isOpen = false;
+    members.forEach((member, i) => {
+      const answer = asClasses(member(row));
+      isOpen ||= answer.isOpen === true || answer.gap < tie;
+      classes.forEach((label, c) => {
+        sums[c] = sums[c]! + (weights[i]! * (label === answer.labels[answer.index] ? 1 : against)) / total;
+      });
+    });
+    const { shares, scores, ...decision } = boosted(classes, sums);
+    return { ...decision, isOpen, ...(hasShares && { shares, scores }) };
   };
 }
 
@@ -277,14 +304,15 @@ function inverseOf(transformer: Estimator): (x: number, column: number) => numbe
   }
 }
 
-export const ensemblePredictors: Readonly<Record<string, (estimator: Estimator, walk: Walking) => Predictor>> = {
+export const ensemblePredictors: Readonly<Record<string, WritePredictor>> = {
   BaggingClassifier: baggingClassifier,
   BaggingRegressor: baggingRegressor,
   VotingClassifier: votingClassifier,
   VotingRegressor: votingRegressor,
   StackingClassifier: stackingClassifier,
   StackingRegressor: stackingRegressor,
-  AdaBoostClassifier: adaBoostClassifier,
+  AdaBoostClassifier: (estimator, walk) =>
+    (estimator.text('algorithm') === 'SAMME.R' ? adaBoostByShares : adaBoostByVotes)(estimator, walk),
   AdaBoostRegressor: adaBoostRegressor,
   MultiOutputRegressor: multiOutputRegressor,
   MultiOutputClassifier: (estimator, walk) => {

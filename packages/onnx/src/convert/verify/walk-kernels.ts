@@ -1,6 +1,5 @@
 import type { Dense, Estimator } from '../sklearn/records.ts';
-import { NotWalkable } from './walk-transforms.ts';
-import type { Row } from './walked-answer.ts';
+import { NotWalkable, type Row } from './walked-answer.ts';
 
 /** A sum and the size of the terms it was made of: rounding is relative to the terms, not to what is left of them. */
 export interface RoundedSum {

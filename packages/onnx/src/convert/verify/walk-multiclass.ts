@@ -1,15 +1,15 @@
 import { type Estimator, plainLabels } from '../sklearn/records.ts';
-import { largest } from './walk-boosters.ts';
-import { interpolated } from './walk-columns.ts';
-import { NotWalkable } from './walk-transforms.ts';
-import { type Predictor, tie, type WalkedAnswer, type Walking } from './walked-answer.ts';
-
-type ClassAnswer = Extract<WalkedAnswer, { kind: 'classes' }>;
-
-function asClasses(answer: WalkedAnswer): ClassAnswer {
-  if (answer.kind !== 'classes') throw new NotWalkable('an ensemble of members that do not classify');
-  return answer;
-}
+import { largest } from './shares.ts';
+import { isotonicCurve } from './walk-isotonic.ts';
+import {
+  asClasses,
+  type ClassAnswer,
+  NotWalkable,
+  type Predictor,
+  tie,
+  type Walking,
+  type WritePredictor,
+} from './walked-answer.ts';
 
 /** Classes without a decision function, whose probabilities take its place. */
 const withoutDecision = /^(DecisionTree|ExtraTree|RandomForest|KNeighbors|MLP)Classifier$|^ExtraTreesClassifier$|NB$/;
@@ -29,23 +29,17 @@ interface Calibrated {
   readonly isOpen: boolean;
 }
 
-/** A step of an isotonic curve steeper than this turns rounding of the score into a difference. */
-const steepest = 1e4;
-
 function calibration(calibrator: Estimator): (score: number) => Calibrated {
   if (calibrator.className === '_SigmoidCalibration') {
     const a = calibrator.number('a_') ?? Number.NaN;
     const b = calibrator.number('b_') ?? Number.NaN;
     return score => ({ share: 1 / (1 + Math.exp(a * score + b)), isOpen: false });
   }
-  if (calibrator.className !== 'IsotonicRegression' || !calibrator.has('X_thresholds_'))
-    throw new NotWalkable(`calibration by ${calibrator.className}`);
-  const points = calibrator.dense('X_thresholds_').data;
-  const values = calibrator.dense('y_thresholds_').data;
+  if (calibrator.className !== 'IsotonicRegression') throw new NotWalkable(`calibration by ${calibrator.className}`);
+  const curve = isotonicCurve(calibrator);
   return score => {
-    const near = 1e-9 * Math.max(1, Math.abs(score));
-    const moved = interpolated(score + near, points, values) - interpolated(score - near, points, values);
-    return { share: interpolated(score, points, values), isOpen: Math.abs(moved) > 2 * near * steepest };
+    const { value, isOpen } = curve(score);
+    return { share: value, isOpen };
   };
 }
 
@@ -94,7 +88,7 @@ function oneVersusRest(estimator: Estimator, walk: Walking): Predictor {
     const sum = positive.reduce((total: number, share) => total + (share ?? Number.NaN), 0);
     const isOpen = answers.some(answer => answer.isOpen === true) || (sum > 0 && sum < tie && members.length > 1);
     const lead = scores[0]! - members[0]!.boundary;
-    const decided = asClasses(largest(labels, members.length === 1 ? [-lead, lead] : scores));
+    const decided = largest(labels, members.length === 1 ? [-lead, lead] : scores);
     const { index, gap } = decided;
     const answer = { kind: 'classes' as const, labels, index, gap, isOpen, scores };
     if (Number.isNaN(sum)) return answer;
@@ -129,12 +123,12 @@ function oneVersusOne(estimator: Estimator, walk: Walking): Predictor {
       }
     }
     const scores = votes.map((vote, c) => vote + confidence[c]! / (3 * (Math.abs(confidence[c]!) + 1)));
-    const { index, gap } = asClasses(largest(labels, scores));
+    const { index, gap } = largest(labels, scores);
     return { kind: 'classes', labels, index, gap, isOpen, ...(count > 2 && { scores }) };
   };
 }
 
-export const multiclassPredictors: Readonly<Record<string, (estimator: Estimator, walk: Walking) => Predictor>> = {
+export const multiclassPredictors: Readonly<Record<string, WritePredictor>> = {
   CalibratedClassifierCV: calibratedClassifier,
   OneVsRestClassifier: oneVersusRest,
   OneVsOneClassifier: oneVersusOne,

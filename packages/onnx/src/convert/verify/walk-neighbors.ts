@@ -1,7 +1,6 @@
-import { type Dense, type Estimator, labels, plainLabels } from '../sklearn/records.ts';
-import { largest, softmax } from './walk-boosters.ts';
-import { NotWalkable } from './walk-transforms.ts';
-import type { Predictor, Row, WalkedAnswer } from './walked-answer.ts';
+import { type Estimator, labels, plainLabels } from '../sklearn/records.ts';
+import { largest } from './shares.ts';
+import { NotWalkable, type Predictor, type Row, type WalkedAnswer } from './walked-answer.ts';
 
 type Distance = (row: Row, table: Float64Array, from: number) => number;
 
@@ -106,7 +105,7 @@ function neighborClassifier(estimator: Estimator): Predictor {
         sums.map(sum => sum / total),
       );
       // Equal counts are no matter of rounding: the first class has them.
-      return answer.kind === 'classes' ? { ...answer, ...(isUniform && { gap: 1 }), isOpen } : answer;
+      return { ...answer, ...(isUniform && { gap: 1 }), isOpen };
     });
     return answers.length === 1 ? answers[0]! : { kind: 'several', answers };
   };
@@ -134,47 +133,8 @@ function nearestCentroid(estimator: Estimator): Predictor {
   const known = plainLabels(estimator.labels('classes_'));
   return row => {
     const nearness = known.map((_, c) => -distance(row, centroids.data, c * features));
-    const answer = largest(known, nearness);
-    return answer.kind === 'classes'
-      ? { kind: 'classes', labels: known, index: answer.index, gap: answer.gap }
-      : answer;
-  };
-}
-
-/** The factor of a component's precision, one entry at a time. */
-function precisionFactor(factors: Dense, kind: string, features: number): (c: number, i: number, j: number) => number {
-  switch (kind) {
-    case 'full':
-      return (c, i, j) => factors.data[(c * features + i) * features + j]!;
-    case 'tied':
-      return (_, i, j) => factors.data[i * features + j]!;
-    case 'diag':
-      return (c, i, j) => (i === j ? factors.data[c * features + i]! : 0);
-    default:
-      return (c, i, j) => (i === j ? factors.data[c]! : 0);
-  }
-}
-
-/** Weight times normal density of every component, divided by their sum. */
-function gaussianMixture(estimator: Estimator): Predictor {
-  const means = estimator.dense('means_');
-  const [components = 0, features = 0] = means.dims;
-  const kind = estimator.text('covariance_type') ?? 'full';
-  const factor = precisionFactor(estimator.dense('precisions_cholesky_'), kind, features);
-  const weights = estimator.dense('weights_').data;
-  const known = Array.from({ length: components }, (_, c) => c);
-  return row => {
-    const logs = known.map(c => {
-      let log = Math.log(weights[c]!) - (features / 2) * Math.log(2 * Math.PI);
-      for (let j = 0; j < features; j++) {
-        let whitened = 0;
-        for (let i = 0; i < features; i++)
-          whitened += (Number(row[i]) - means.data[c * features + i]!) * factor(c, i, j);
-        log += Math.log(factor(c, j, j)) - 0.5 * whitened * whitened;
-      }
-      return log;
-    });
-    return largest(known, softmax(logs));
+    const { index, gap } = largest(known, nearness);
+    return { kind: 'classes', labels: known, index, gap };
   };
 }
 
@@ -182,5 +142,4 @@ export const neighborPredictors: Readonly<Record<string, (estimator: Estimator) 
   KNeighborsClassifier: neighborClassifier,
   KNeighborsRegressor: neighborRegressor,
   NearestCentroid: nearestCentroid,
-  GaussianMixture: gaussianMixture,
 };

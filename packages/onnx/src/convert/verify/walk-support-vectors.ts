@@ -1,5 +1,5 @@
 import { dense, type Estimator, plainLabels } from '../sklearn/records.ts';
-import { largest } from './walk-boosters.ts';
+import { largest } from './shares.ts';
 import { cancels, kernelOf, kernelRow, type RoundedSum, weighted } from './walk-kernels.ts';
 import { type Predictor, type Row, tie } from './walked-answer.ts';
 
@@ -132,7 +132,6 @@ function supportVectorClassifier(estimator: Estimator): Predictor {
     const closest = Math.min(...decisions.map(Math.abs));
     const { votes, scores } = votesOf(decisions, count);
     const winner = largest(labels, breaksTies ? scores : votes);
-    if (winner.kind !== 'classes') return winner;
     const { index } = winner;
     const shares = probabilities?.(decisions);
     // Equal votes go to the first class; only a decision of a pair within rounding of zero leaves that open.

@@ -1,8 +1,7 @@
 import { PyDict } from '../pickle/python-values.ts';
 import { dense, type Estimator } from '../sklearn/records.ts';
 import { seededNumbers } from './draw-rows.ts';
-import { NotWalkable } from './walk-transforms.ts';
-import type { Row } from './walked-answer.ts';
+import { NotWalkable, type Row } from './walked-answer.ts';
 
 type Analyze = (text: string) => string[];
 

@@ -1,20 +1,5 @@
-import { NumpyArray } from '../pickle/python-values.ts';
-import { dense, type Estimator, labels, plainLabels } from '../sklearn/records.ts';
-
-export type Cell = number | string;
-type Row = readonly Cell[];
-
-/** A class or setting that the walk over the source does not know; the conversion stands, but is not compared. */
-export class NotWalkable extends Error {
-  override readonly name = 'NotWalkable';
-}
-
-/** What a scikit-learn transformer makes of one row. @throws NotWalkable */
-export function transformOf(estimator: Estimator): (row: Row) => Row {
-  const write = transforms[estimator.className];
-  if (write === undefined) throw new NotWalkable(estimator.className);
-  return write(estimator);
-}
+import { dense, type Estimator } from '../sklearn/records.ts';
+import type { Row } from './walked-answer.ts';
 
 type Write = (estimator: Estimator) => (row: Row) => Row;
 
@@ -23,7 +8,7 @@ const perColumn =
   row =>
     row.map((x, column) => change(Number(x), column));
 
-const standardScaler: Write = estimator => {
+export const standardScaler: Write = estimator => {
   const mean = estimator.flag('with_mean', true) && estimator.has('mean_') ? estimator.dense('mean_').data : undefined;
   const scale = estimator.has('scale_') ? estimator.dense('scale_').data : undefined;
   return perColumn((x, i) => (x - (mean?.[i] ?? 0)) / (scale?.[i] ?? 1));
@@ -65,70 +50,6 @@ const normalizer: Write = estimator => {
   };
 };
 
-const simpleImputer: Write = estimator => {
-  const raw = estimator.raw('statistics_');
-  if (raw instanceof NumpyArray && raw.type.letter === 'O' && raw.objects.some(item => typeof item === 'string'))
-    throw new NotWalkable('SimpleImputer of text');
-  const mark =
-    estimator.flag('add_indicator', false) && estimator.has('indicator_')
-      ? missingIndicator(estimator.child('indicator_'))
-      : (): Row => [];
-  const statistics = estimator.dense('statistics_').data;
-  const missing = estimator.number('missing_values') ?? Number.NaN;
-  if (statistics.some(Number.isNaN)) throw new NotWalkable('SimpleImputer with empty columns');
-  const isMissing = (x: number): boolean => (Number.isNaN(missing) ? Number.isNaN(x) : x === missing);
-  return row => [...row.map((x, i) => (isMissing(Number(x)) ? statistics[i]! : Number(x))), ...mark(row)];
-};
-
-function missingIndicator(estimator: Estimator): (row: Row) => Row {
-  const missing = estimator.number('missing_values') ?? Number.NaN;
-  const features = [...estimator.dense('features_').data];
-  return row =>
-    features.map(feature => {
-      const x = Number(row[feature]);
-      return Number(Number.isNaN(missing) ? Number.isNaN(x) : x === missing);
-    });
-}
-
-/** Categories per column as cells; a missing category is not walked. */
-export function categoriesOf(estimator: Estimator): Cell[][] {
-  return estimator.list('categories_').map((item, i) =>
-    plainLabels(labels(item, `categories_[${i}]`)).map(value => {
-      if (typeof value === 'boolean') return Number(value);
-      if (typeof value === 'number' && Number.isNaN(value)) throw new NotWalkable('a category that is missing');
-      return value;
-    }),
-  );
-}
-
-const oneHotEncoder: Write = estimator => {
-  if (estimator.flag('_infrequent_enabled', false)) throw new NotWalkable('OneHotEncoder with infrequent categories');
-  const categories = categoriesOf(estimator);
-  const dropped = estimator.has('drop_idx_') ? estimator.raw('drop_idx_') : undefined;
-  const drops =
-    dropped === undefined || dropped === null
-      ? []
-      : dropped instanceof NumpyArray && dropped.type.letter === 'O'
-        ? dropped.objects.map(item => (item === null ? -1 : dense(item, 'drop_idx_').data[0]!))
-        : [...dense(dropped, 'drop_idx_').data];
-  return row =>
-    row.flatMap((x, column) =>
-      categories[column]!.flatMap((category, i) => (drops[column] === i ? [] : [category === x ? 1 : 0])),
-    );
-};
-
-const ordinalEncoder: Write = estimator => {
-  if (estimator.flag('_infrequent_enabled', false)) throw new NotWalkable('OrdinalEncoder with infrequent categories');
-  const categories = categoriesOf(estimator);
-  const unknown =
-    estimator.text('handle_unknown') === 'use_encoded_value' ? (estimator.number('unknown_value') ?? Number.NaN) : -1;
-  return row =>
-    row.map((x, column) => {
-      const code = categories[column]!.indexOf(x);
-      return code < 0 ? unknown : code;
-    });
-};
-
 /** Centred rows times the components, divided by the deviations when whitened. */
 const pca: Write = estimator => {
   const components = estimator.dense('components_');
@@ -150,16 +71,13 @@ const binarizer: Write = estimator => {
   return perColumn(x => (x > threshold ? 1 : 0));
 };
 
-const transforms: Readonly<Record<string, Write>> = {
+/** Scalers, and projections on components. */
+export const scalingTransforms: Readonly<Record<string, Write>> = {
   StandardScaler: standardScaler,
   MinMaxScaler: minMaxScaler,
   MaxAbsScaler: maxAbsScaler,
   RobustScaler: robustScaler,
   Normalizer: normalizer,
-  SimpleImputer: simpleImputer,
-  MissingIndicator: missingIndicator,
-  OneHotEncoder: oneHotEncoder,
-  OrdinalEncoder: ordinalEncoder,
   PCA: pca,
   TruncatedSVD: pca,
   IncrementalPCA: pca,

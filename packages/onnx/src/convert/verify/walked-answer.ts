@@ -27,7 +27,13 @@ export type WalkedAnswer = (
 /** A lead below this is a tie: rounding decides it. */
 export const tie = 1e-7;
 
-export type Row = readonly (number | string)[];
+export type Cell = number | string;
+export type Row = readonly Cell[];
+
+/** A class or setting that the walk over the source does not know; the conversion stands, but is not compared. */
+export class NotWalkable extends Error {
+  override readonly name = 'NotWalkable';
+}
 
 /** Predicts one row with a fitted object, prepared once. */
 export type Predictor = (row: Row) => WalkedAnswer;
@@ -36,6 +42,22 @@ export type Predictor = (row: Row) => WalkedAnswer;
 export interface Walking {
   readonly version: number;
   predictor(estimator: Estimator): Predictor;
+}
+
+/** Prepares the walk over one class. @throws NotWalkable */
+export type WritePredictor = (estimator: Estimator, walk: Walking) => Predictor;
+
+export type ClassAnswer = Extract<WalkedAnswer, { kind: 'classes' }>;
+
+/** The answer of a member that classifies. */
+export function asClasses(answer: WalkedAnswer): ClassAnswer {
+  if (answer.kind !== 'classes') throw new NotWalkable('an ensemble of members that do not classify');
+  return answer;
+}
+
+export function asValues(answer: WalkedAnswer): readonly number[] {
+  if (answer.kind !== 'values') throw new NotWalkable('an ensemble of members that predict no numbers');
+  return answer.values;
 }
 
 /** Answers of all rows as the outputs of the graph. */
