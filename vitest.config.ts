@@ -23,6 +23,7 @@ export default defineConfig({
             'examples/**/*.test.ts',
           ],
           isolate: false,
+          sequence: { groupOrder: 0 },
           environment: 'node',
           execArgv: ['--conditions=source'],
           testTimeout: 30_000,
@@ -38,7 +39,9 @@ export default defineConfig({
           execArgv: ['--conditions=source'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // Most of their time is spent waiting; more at once would starve each other's processes on small machines.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
           env: { ORT_DISABLE_TELEMETRY: '1' },
         },
       },
