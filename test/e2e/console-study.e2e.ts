@@ -18,7 +18,7 @@ const browserArgs = [
 /** The machine may be busy. */
 const patience = { timeout: 20_000 };
 /** Where pictures of the pages are kept, for people; none when not said. */
-const picturesFolder = process.env['HOLDFAST_TEST_PICTURES'];
+const picturesFolder = process.env.HOLDFAST_TEST_PICTURES;
 
 if (browserPath === undefined)
   console.warn('console-study.e2e: no Chromium on this machine, so the page is not tested');
@@ -39,8 +39,8 @@ describe.skipIf(browserPath === undefined)('the page of a study in a real browse
       const asked = await control.call('askTrial', { params: { study }, body: { worker: 'test' } });
       if (asked.kind !== 'trial') return;
       const { number, claim, flat, untilStep } = asked;
-      const value = loss(Number(flat['x']), flat['kind']);
-      const values = (step: number) => (study === 'two' ? [value + 1 / step, Number(flat['x'])] : [value + 1 / step]);
+      const value = loss(Number(flat.x), flat.kind);
+      const values = (step: number) => (study === 'two' ? [value + 1 / step, Number(flat.x)] : [value + 1 / step]);
       const last = untilStep ?? 3;
       for (let step = (asked.resumeFrom ?? 0) + 1; step <= last; step++)
         await control.call('reportStep', { params: { study, number }, body: { claim, step, values: values(step) } });

@@ -55,12 +55,12 @@ test('an interpreter that is not there is named', async () => {
 });
 
 test('the environment of the command stays behind', async () => {
-  process.env['HOLDFAST_TEST_SECRET'] = 'secret';
+  process.env.HOLDFAST_TEST_SECRET = 'secret';
   try {
     const nosy = await fake('echo "[$HOLDFAST_TEST_SECRET]" >&2; exit 1');
     await expect(exportWithPython(nosy)).rejects.toThrow(/\[\]/);
   } finally {
-    delete process.env['HOLDFAST_TEST_SECRET'];
+    delete process.env.HOLDFAST_TEST_SECRET;
   }
 });
 

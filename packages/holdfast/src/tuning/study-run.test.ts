@@ -126,7 +126,7 @@ test('a failing command is run again in its trial as often as it may', async () 
 test('a job that its place has lost is run again from where it was, and is no failure of the command', async () => {
   const starts: (string | undefined)[] = [];
   const lostTwice: FakeCommand = async (spec, print) => {
-    starts.push(spec.environment['HOLDFAST_RESUME_FROM']);
+    starts.push(spec.environment.HOLDFAST_RESUME_FROM);
     await print(JSON.stringify({ step: starts.length, loss: 1 }));
     return starts.length < 3 ? { end: { kind: 'lost', why: 'evicted' } } : well;
   };
@@ -204,7 +204,7 @@ test('members of a population go on from the checkpoint of the one they take ove
     for (let step = Number(saved) + 1; step <= 20; step++) {
       writeFileSync(file, String(step));
       await print(JSON.stringify({ step, loss: Math.abs(Number(spec.command[1]) - 0.3) }));
-      if (String(step) === spec.environment['HOLDFAST_UNTIL_STEP']) break;
+      if (String(step) === spec.environment.HOLDFAST_UNTIL_STEP) break;
     }
     return { end: { kind: 'killed', signal: 'SIGTERM' } };
   };
@@ -263,7 +263,7 @@ const withLatency = {
 
 test('latency is measured on the model file that the command leaves, beside what it reports', async () => {
   const command: FakeCommand = async (spec, print) => {
-    writeFileSync(join(spec.environment['HOLDFAST_TRIAL_DIR'] ?? '', 'm.onnx'), '2.5');
+    writeFileSync(join(spec.environment.HOLDFAST_TRIAL_DIR ?? '', 'm.onnx'), '2.5');
     await print('{"step": 1, "loss": 0.9}');
     await print('{"loss": 0.4}');
     return well;

@@ -174,7 +174,7 @@ function studyWith(lossAt: (quality: number, step: number) => number) {
 test('candidates are ranked by a short training that ranks finished ones well', () => {
   const study = studyWith((q, step) => q + 1 / step);
   const ranking = rankByShortBudget(study, { step: 1 });
-  const q = (number: number): number => Number(study.trials[number]!.params['q']);
+  const q = (number: number): number => Number(study.trials[number]!.params.q);
   expect(ranking).toMatchObject({ kind: 'ranked', correlation: 1 });
   if (ranking.kind === 'ranked') expect(ranking.order).toEqual([...ranking.order].sort((a, b) => q(a) - q(b)));
 });

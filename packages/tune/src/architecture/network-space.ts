@@ -57,9 +57,9 @@ export function networkSpace(choices: NetworkChoices): NetworkSpace {
   const space: Record<string, SpaceSpec[string]> = {};
   if (conv) {
     const kernels = { kernel: { type: 'ordered', values: conv.kernels ?? [3] } } as const;
-    space['conv'] = { type: 'group', space: { ...blockSpace('conv', conv), ...kernels } };
+    space.conv = { type: 'group', space: { ...blockSpace('conv', conv), ...kernels } };
   }
-  if (dense) space['dense'] = { type: 'group', space: blockSpace('dense', dense) };
+  if (dense) space.dense = { type: 'group', space: blockSpace('dense', dense) };
   return {
     space,
     networkOf: params => ({ input, outputs, layers: [...convLayers(conv, params), ...denseLayers(dense, params)] }),
@@ -76,9 +76,9 @@ function blockSpace(name: string, block: BlockChoices): SpaceSpec {
   const spec: Record<string, SpaceSpec[string]> = { depth: { type: 'int', low: fewest, high: most } };
   for (let layer = 1; layer <= most; layer++)
     spec[`width${layer}`] = { type: 'ordered', values: widths, when: { depth: { atLeast: layer } } };
-  spec['activation'] = { type: 'categorical', values: activations };
-  spec['norm'] = { type: 'categorical', values: norms };
-  if (skip) spec['skip'] = { type: 'categorical', values: [false, true] };
+  spec.activation = { type: 'categorical', values: activations };
+  spec.norm = { type: 'categorical', values: norms };
+  if (skip) spec.skip = { type: 'categorical', values: [false, true] };
   return spec;
 }
 
@@ -94,7 +94,7 @@ function chosenOf(params: NestedParams, block: 'conv' | 'dense'): NestedParams {
 }
 
 function widthsOf(chosen: NestedParams): readonly number[] {
-  return Array.from({ length: Number(chosen['depth']) }, (_, i) => Number(chosen[`width${i + 1}`]));
+  return Array.from({ length: Number(chosen.depth) }, (_, i) => Number(chosen[`width${i + 1}`]));
 }
 
 function oneOf<T extends string>(allowed: readonly T[], value: NestedParams[string]): T {
@@ -112,11 +112,11 @@ function convLayers(block: ConvChoices | undefined, params: NestedParams): reado
     return {
       kind: 'conv',
       channels,
-      kernel: Number(chosen['kernel']),
+      kernel: Number(chosen.kernel),
       stride,
-      activation: oneOf(block.activations ?? ['relu'], chosen['activation']),
-      norm: oneOf(block.norms ?? ['none'], chosen['norm']),
-      skip: chosen['skip'] === true && stride === 1 && i > 0 && widths[i - 1] === channels,
+      activation: oneOf(block.activations ?? ['relu'], chosen.activation),
+      norm: oneOf(block.norms ?? ['none'], chosen.norm),
+      skip: chosen.skip === true && stride === 1 && i > 0 && widths[i - 1] === channels,
     };
   });
 }
@@ -128,8 +128,8 @@ function denseLayers(block: BlockChoices | undefined, params: NestedParams): rea
   return widths.map((units, i) => ({
     kind: 'dense',
     units,
-    activation: oneOf(block.activations ?? ['relu'], chosen['activation']),
-    norm: oneOf(block.norms ?? ['none'], chosen['norm']),
-    skip: chosen['skip'] === true && i > 0 && widths[i - 1] === units,
+    activation: oneOf(block.activations ?? ['relu'], chosen.activation),
+    norm: oneOf(block.norms ?? ['none'], chosen.norm),
+    skip: chosen.skip === true && i > 0 && widths[i - 1] === units,
   }));
 }

@@ -35,9 +35,9 @@ const linear = evaluated(
 
 test('fanova: a + 2 b has the variance shares 1/5 and 4/5', () => {
   const shares = byName(fanova(linear));
-  expect(shares['a']).toBeCloseTo(0.2, 1);
-  expect(shares['b']).toBeCloseTo(0.8, 1);
-  expect(shares['unused']).toBeLessThan(0.01);
+  expect(shares.a).toBeCloseTo(0.2, 1);
+  expect(shares.b).toBeCloseTo(0.8, 1);
+  expect(shares.unused).toBeLessThan(0.01);
 });
 
 test('fanova: first-order Sobol indices of the Ishigami function, within 0.1', () => {
@@ -48,21 +48,21 @@ test('fanova: first-order Sobol indices of the Ishigami function, within 0.1', (
     return s + 7 * Math.sin(n(p, 'y')) ** 2 + 0.1 * n(p, 'z') ** 4 * s;
   });
   const explained = Object.fromEntries(fanova(study, { trees: 16 }).map(i => [i.parameter, i.explained]));
-  expect(Math.abs(explained['x']! - 0.3139)).toBeLessThan(0.1);
-  expect(Math.abs(explained['y']! - 0.4424)).toBeLessThan(0.1);
-  expect(explained['z']).toBeLessThan(0.03);
+  expect(Math.abs(explained.x! - 0.3139)).toBeLessThan(0.1);
+  expect(Math.abs(explained.y! - 0.4424)).toBeLessThan(0.1);
+  expect(explained.z).toBeLessThan(0.03);
 });
 
 /** Variance: the choice 1/4, x inside "b" 1/12 over half of the configurations, so 6/7 and 1/7. */
 const conditional = evaluated(
   defineSpace({ model: choice({ a: { y: float(0, 1) }, b: { x: float(0, 1) } }) }),
   400,
-  p => (p['model'] === 'a' ? 1 : n(p, 'model.b.x') - 0.5),
+  p => (p.model === 'a' ? 1 : n(p, 'model.b.x') - 0.5),
 );
 
 test('fanova: a conditional parameter counts with the share of configurations that have it', () => {
   const shares = byName(fanova(conditional));
-  expect(shares['model']).toBeCloseTo(6 / 7, 1);
+  expect(shares.model).toBeCloseTo(6 / 7, 1);
   expect(shares['model.b.x']).toBeCloseTo(1 / 7, 1);
   expect(shares['model.a.y']).toBeLessThan(0.01);
 });
@@ -101,13 +101,13 @@ test('ped-anova: parameters of a branch that no good trial took do not matter', 
 
 test('permutation: the error grows with the variance a parameter brings', () => {
   const shares = byName(permutationImportance(linear));
-  expect(shares['b']).toBeCloseTo(0.8, 1);
-  expect(Math.abs(shares['unused']!)).toBeLessThan(0.01);
+  expect(shares.b).toBeCloseTo(0.8, 1);
+  expect(Math.abs(shares.unused!)).toBeLessThan(0.01);
 });
 
 test('permutation: a conditional parameter is exchanged among the trials that have it', () => {
   const shares = byName(permutationImportance(conditional));
-  expect(shares['model']).toBeGreaterThan(shares['model.b.x']!);
+  expect(shares.model).toBeGreaterThan(shares['model.b.x']!);
   expect(shares['model.b.x']).toBeGreaterThan(0.02);
   expect(shares['model.a.y']).toBeLessThan(0.01);
 });

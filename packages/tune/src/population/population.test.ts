@@ -30,7 +30,7 @@ test('members train to the end, and the population beats its best untouched memb
   train(population, 1000);
   expect(population.ask()).toEqual({ kind: 'finished' });
   const first = population.segments.slice(0, 8).map(s => {
-    const rate = Number(s.params['rate']) * (s.params['kind'] === 'a' ? 0.1 : 0.2);
+    const rate = Number(s.params.rate) * (s.params.kind === 'a' ? 0.1 : 0.2);
     return (1 - rate) ** 50;
   });
   expect(population.best()!.value).toBeLessThan(Math.min(...first));
@@ -46,9 +46,9 @@ test('the lowest quarter takes over weights and parameters of the highest quarte
   if (last.kind === 'segment') population.tell(last.segment.number, 9);
   const taken = population.segments.at(-1)!;
   expect(taken).toMatchObject({ member: 3, startFrom: 1, fromStep: 5, toStep: 10 });
-  const ratio = Number(taken.params['rate']) / Number(population.segments[1]!.params['rate']);
+  const ratio = Number(taken.params.rate) / Number(population.segments[1]!.params.rate);
   expect([0.8, 1.2].some(f => Math.abs(ratio - f) < 1e-9)).toBe(true);
-  expect(taken.params['kind']).toBe(population.segments[1]!.params['kind']);
+  expect(taken.params.kind).toBe(population.segments[1]!.params.kind);
 });
 
 test('a member in the middle goes on with its own weights and parameters', () => {

@@ -83,7 +83,7 @@ function volumesOf({ storage }: KubernetesSettings, folder: string) {
 }
 
 function resourcesOf({ resources }: KubernetesSettings, { memoryBytes }: JobSpec) {
-  if (memoryBytes === undefined || resources.limits?.['memory'] !== undefined) return resources;
+  if (memoryBytes === undefined || resources.limits?.memory !== undefined) return resources;
   return { ...resources, limits: { ...resources.limits, memory: memoryBytes } };
 }
 
@@ -122,7 +122,7 @@ export function jobManifest(spec: JobSpec, settings: KubernetesSettings, name: s
           ...(imagePullSecrets.length > 0 && { imagePullSecrets: imagePullSecrets.map(secret => ({ name: secret })) }),
           ...(Object.keys(nodeSelector).length > 0 && { nodeSelector }),
           ...(tolerations.length > 0 && { tolerations }),
-          volumes: [...listOf(settings.pod['volumes']), ...volumes],
+          volumes: [...listOf(settings.pod.volumes), ...volumes],
           containers: [
             {
               name: containerName,

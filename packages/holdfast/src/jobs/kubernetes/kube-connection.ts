@@ -146,7 +146,7 @@ export function connectionOf(
   wanted: { readonly kubeconfig?: string; readonly context?: string },
   environment: NodeJS.ProcessEnv = process.env,
 ): KubeConnection {
-  const fromEnvironment = environment['KUBECONFIG'] === '' ? undefined : environment['KUBECONFIG'];
+  const fromEnvironment = environment.KUBECONFIG === '' ? undefined : environment.KUBECONFIG;
   const named = wanted.kubeconfig ?? fromEnvironment;
   const around = named === undefined && wanted.context === undefined ? inCluster(environment) : undefined;
   if (around !== undefined) return around;

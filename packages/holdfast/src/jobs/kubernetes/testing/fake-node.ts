@@ -78,7 +78,7 @@ export class RunningContainer {
     const [first, ...rest] = container.command;
     const [program, args] = [given(first), rest.map(given)];
     const child = spawn(program, args, {
-      env: { PATH: process.env['PATH'], ...variables },
+      env: { PATH: process.env.PATH, ...variables },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
