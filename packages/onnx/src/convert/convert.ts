@@ -7,7 +7,6 @@ import { OnnxError } from '../onnx-error.ts';
 import { lowerOpset } from '../opset/to-opset.ts';
 import { type FileKind, fileKinds, sniffFile } from '../sniff/sniff-file.ts';
 import { converters } from './converters.ts';
-import { refuseSource } from './refuse-source.ts';
 import type { ConversionReport, ConvertedTensor } from './report.ts';
 
 /** A named file of a model that consists of several. */
@@ -57,7 +56,10 @@ export async function convert(
   const beside = besideMain(files, main);
   const kind = sniffFile(main.bytes);
   const load = converters.get(kind);
-  if (load === undefined) throw await guarded(() => refuseSource(kind, main.bytes));
+  if (load === undefined) {
+    const { refuseSource } = await import('./refuse-source.ts');
+    throw await guarded(() => refuseSource(kind, main.bytes));
+  }
   const { rounds, inputs, outputs, signature } = options;
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))
     throw new OnnxError('bad_option', 'rounds must be a whole number of at least 1.');

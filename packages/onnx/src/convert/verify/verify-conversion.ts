@@ -34,7 +34,7 @@ export async function verifyConversion(
   options: VerifyOptions,
 ): Promise<Verification> {
   const files = source instanceof Uint8Array ? [{ name: 'model', bytes: source }] : source;
-  const reference = findReference(files, conversion, options.rounds);
+  const reference = await findReference(files, conversion, options.rounds);
   if (reference.kind === 'rows') return verifyByRows(conversion, reference.reference, options.run);
   const engine = await options.engineFor?.(conversion, files);
   if (engine !== undefined) return verifyByEngine(conversion, engine, options.run);
