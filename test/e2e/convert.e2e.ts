@@ -57,6 +57,13 @@ test('convert writes an ONNX file and prints a report that says how it was check
   expect(again.stderr).toContain('--force');
 });
 
+test('a place that cannot be written is refused before anything is converted', async () => {
+  const nowhere = await runCli('convert', source, '-o', join(folder.path, 'nowhere/out.onnx'));
+  expect(nowhere).toMatchObject({ code: 2, stderr: expect.stringMatching(/there is no folder .*nowhere to write to/) });
+  const onto = await runCli('convert', source, '-o', folder.path, '--force');
+  expect(onto).toMatchObject({ code: 2, stderr: expect.stringMatching(/is a folder; give a file/) });
+});
+
 const textToNumber = join(import.meta.dirname, '../../../shared/models/onnx/triton_simple_string/model.onnx');
 
 test.skipIf(!existsSync(textToNumber))(

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { copyFile, rename, rm } from 'node:fs/promises';
-import { basename, extname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import {
   type ChangeRequest,
   type ConversionResult,
@@ -26,12 +26,22 @@ import { sourceChoiceOf, sourceHelp, sourceOptions } from './source-options.ts';
 /** Exit code of a command that Ctrl-C ended. */
 const interrupted = 130;
 
-/** The file to write: asked for, or named after the source. @throws UsageError when it exists already */
+/** The file to write: asked for, or named after the source. @throws UsageError when it exists or cannot be written */
 function targetOf(parsed: Parsed, source: string): string {
   const stem = basename(resolve(source), extname(source));
   const target = text(parsed, 'output') ?? `${stem === '' ? 'model' : stem}.onnx`;
-  if (existsSync(target) && !flag(parsed, 'force'))
+  const facts = statSync(target, { throwIfNoEntry: false });
+  if (facts?.isDirectory()) throw new UsageError(`${target} is a folder; give a file with -o, such as model.onnx`);
+  if (facts !== undefined && !flag(parsed, 'force'))
     throw new UsageError(`${target} exists already; give another file with -o, or --force to overwrite it`);
+  const folder = dirname(resolve(target));
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch {
+    throw new UsageError(
+      existsSync(folder) ? `the folder ${folder} cannot be written to` : `there is no folder ${folder} to write to`,
+    );
+  }
   return target;
 }
 
@@ -89,10 +99,13 @@ function existingFile(path: string): string {
 
 /** Puts a finished file in place in one step, so that nobody ever sees half of it. */
 async function place(from: string, target: string): Promise<void> {
-  const partial = join(resolve(target, '..'), `.${basename(target)}.${process.pid}.partial`);
+  const partial = join(dirname(resolve(target)), `.${basename(target)}.${process.pid}.partial`);
   try {
     await copyFile(from, partial);
     await rename(partial, target);
+  } catch (cause) {
+    const why = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
+    throw new UsageError(`${target} cannot be written (${why}); give another file with -o`);
   } finally {
     await rm(partial, { force: true });
   }

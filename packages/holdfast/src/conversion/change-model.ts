@@ -107,7 +107,10 @@ function inputsOf(model: Uint8Array): InputSpec[] {
 }
 
 async function examplesFor(model: Uint8Array, path: string | undefined): Promise<(readonly NamedTensor[])[]> {
-  if (path !== undefined) return readExamples(path, inputsOf(model));
+  if (path !== undefined) {
+    const { featureNames } = inspectModel(model);
+    return readExamples(path, { inputs: inputsOf(model), featureNames });
+  }
   const { inputs } = inspectModel(model).signature;
   return [1, 2, 3, 4].map(seed => drawTensors(inputs, { seed }).tensors);
 }

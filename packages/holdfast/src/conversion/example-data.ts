@@ -11,6 +11,12 @@ export interface InputSpec {
   readonly shape: readonly (number | string | null)[] | undefined;
 }
 
+/** The inputs of a model, and the names of the columns of its only matrix where it knows them. */
+interface Takes {
+  readonly inputs: readonly InputSpec[];
+  readonly featureNames?: readonly string[] | undefined;
+}
+
 const requestSchema = z.object({
   inputs: z.array(
     z.object({
@@ -25,17 +31,18 @@ const requestSchema = z.object({
 const maxRows = 5000;
 
 /**
- * Inputs from a file: `.csv` with a header and one row per line (columns by name, or in order), or `.jsonl` with one
+ * Inputs from a file: `.csv` with a header and one row per line (columns by name, else in order), or `.jsonl` with one
  * inference request per line, as `/v2/models/NAME/infer` takes it.
  * @throws OnnxError `bad_option` when the file does not fit the model
  */
-export async function readExamples(path: string, inputs: readonly InputSpec[]): Promise<(readonly NamedTensor[])[]> {
+export async function readExamples(path: string, takes: Takes): Promise<(readonly NamedTensor[])[]> {
   const text = await readFile(path, 'utf8');
   const lines = text.split(/\r?\n/).filter(line => line.trim() !== '');
+  if (lines.length === 0) throw new OnnxError('bad_option', `${path} has no rows.`);
   const kind = extname(path).toLowerCase();
   if (kind === '.jsonl' || kind === '.ndjson')
-    return lines.slice(0, maxRows).map(line => requestOf(line, inputs, path));
-  if (kind === '.csv') return [tableOf(lines, inputs, path)];
+    return lines.slice(0, maxRows).map(line => requestOf(line, takes.inputs, path));
+  if (kind === '.csv') return [tableOf(lines, takes, path)];
   throw new OnnxError('bad_option', `${path} is neither .csv nor .jsonl.`);
 }
 
@@ -46,6 +53,12 @@ function requestOf(line: string, inputs: readonly InputSpec[], path: string): Na
   return inputs.map(spec => {
     const given = parsed.data.inputs.find(input => input.name === spec.name);
     if (given === undefined) throw new OnnxError('bad_option', `A request in ${path} lacks the input "${spec.name}".`);
+    const elements = given.shape.reduce((product, size) => product * size, 1);
+    if (elements !== given.data.length)
+      throw new OnnxError(
+        'bad_option',
+        `A request in ${path} has ${given.data.length} elements in "${spec.name}", but its shape has ${elements}.`,
+      );
     return { ...spec, shape: given.shape, data: elementsOf(spec.datatype, given.data) };
   });
 }
@@ -58,23 +71,55 @@ function parsedJson(line: string): unknown {
   }
 }
 
-function tableOf(lines: readonly string[], inputs: readonly InputSpec[], path: string): NamedTensor[] {
-  const [header = '', ...rows] = lines.slice(0, maxRows + 1);
-  const names = header.split(',').map(name => name.trim().replace(/^"(.*)"$/, '$1'));
-  const cells = rows.map(row => row.split(',').map(cell => cell.trim().replace(/^"(.*)"$/, '$1')));
-  if (cells.length === 0) throw new OnnxError('bad_option', `${path} has no rows.`);
+function tableOf(lines: readonly string[], { inputs, featureNames }: Takes, path: string): NamedTensor[] {
+  const [names = [], ...rows] = lines.slice(0, maxRows + 1).map(cellsOf);
+  if (rows.length === 0) throw new OnnxError('bad_option', `${path} has no rows.`);
+  const uneven = rows.findIndex(row => row.length !== names.length);
+  if (uneven >= 0)
+    throw new OnnxError(
+      'bad_option',
+      `Row ${uneven + 1} of ${path} has ${rows[uneven]?.length} cells, but its header names ${names.length} columns; commas inside a cell are not read, give such data as .jsonl.`,
+    );
   let next = 0;
   return inputs.map(spec => {
-    const width = spec.shape?.length === 1 ? 1 : Number(spec.shape?.at(-1) ?? 1);
     if (spec.shape !== undefined && spec.shape.length > 2)
       throw new OnnxError('bad_option', `"${spec.name}" is no row of columns; give ${path} as .jsonl.`);
-    const named = names.indexOf(spec.name);
-    const at = width === 1 && named >= 0 ? named : next;
-    next = at + width;
-    if (next > names.length)
+    const width = spec.shape?.length === 1 ? 1 : Number(spec.shape?.at(-1) ?? 1);
+    const wanted = width === 1 ? [spec.name] : width === featureNames?.length ? featureNames : undefined;
+    const named = wanted?.map(name => names.indexOf(name)) ?? [];
+    const isNamed = named.length > 0 && named.every(at => at >= 0);
+    const columns = isNamed ? named : Array.from({ length: width }, (_, i) => next + i);
+    next = (columns.at(-1) ?? next) + 1;
+    if (columns.some(at => at >= names.length))
       throw new OnnxError('bad_option', `${path} has ${names.length} columns, too few for "${spec.name}" (${width}).`);
-    const values = cells.flatMap(row => row.slice(at, at + width));
-    const shape = spec.shape?.length === 1 ? [cells.length] : [cells.length, width];
+    const read = reader(spec);
+    const values = rows.flatMap((row, r) =>
+      columns.map(at => read(row[at]!, `${path}, row ${r + 1}, column "${names[at]}"`)),
+    );
+    const shape = spec.shape?.length === 1 ? [rows.length] : [rows.length, width];
     return { name: spec.name, datatype: spec.datatype, shape, data: elementsOf(spec.datatype, values) };
   });
+}
+
+const cellsOf = (line: string): string[] => line.split(',').map(cell => cell.trim().replace(/^"(.*)"$/, '$1'));
+
+type ReadCell = (cell: string, where: string) => number | string;
+
+function reader({ name, datatype }: InputSpec): ReadCell {
+  if (datatype === 'BYTES') return cell => cell;
+  if (datatype.startsWith('FP')) return numberIn;
+  return (cell, where) => {
+    const number = numberIn(cell, where);
+    if (Number.isInteger(number)) return number;
+    throw new OnnxError('bad_option', `${where}: "${name}" takes whole numbers, not "${cell.slice(0, 40)}".`);
+  };
+}
+
+/** The number in a cell; an empty one is missing. */
+function numberIn(cell: string, where: string): number {
+  if (/^(|nan|na|null)$/i.test(cell)) return Number.NaN;
+  if (/^(true|false)$/i.test(cell)) return Number(cell.toLowerCase() === 'true');
+  const number = /^[+-]?inf(inity)?$/i.test(cell) ? (cell.startsWith('-') ? -Infinity : Infinity) : Number(cell);
+  if (Number.isNaN(number)) throw new OnnxError('bad_option', `${where}: "${cell.slice(0, 40)}" is not a number.`);
+  return number;
 }

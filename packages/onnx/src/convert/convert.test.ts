@@ -257,3 +257,9 @@ test
     );
   },
 );
+
+test('several models at once are refused by name, because nobody can know which is meant', async () => {
+  const model = new TextEncoder().encode('tree\nversion=v3\n');
+  const files = ['a.txt', 'b/c.txt'].map(name => ({ name, bytes: model }));
+  await expect(convert(files)).rejects.toThrow('There are 2 models here: a.txt, b/c.txt. Give one of them');
+});

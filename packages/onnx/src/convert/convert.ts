@@ -53,6 +53,7 @@ export async function convert(
 ): Promise<Conversion> {
   const files = source instanceof Uint8Array ? [{ name: 'model', bytes: source }] : source;
   const main = mainFile(files);
+  refuseSeveral(files);
   const beside = besideMain(files, main);
   const kind = sniffFile(main.bytes);
   const load = converters.get(kind);
@@ -132,6 +133,25 @@ function plainTensor(tensor: {
   readonly shape: ConvertedTensor['shape'];
 }): ConvertedTensor {
   return { name: tensor.name, dtype: tensor.dtype, shape: tensor.shape };
+}
+
+/** Kinds that weights and side files can be taken for by chance. */
+const weakKinds: ReadonlySet<FileKind> = new Set(['json', 'pickle', 'compressed_pickle', 'graphdef']);
+
+/** Which of several models is meant, nobody can know. */
+function refuseSeveral(files: readonly SourceFile[]): void {
+  const models = files.filter(({ bytes }) => {
+    const kind = sniffFile(bytes);
+    return converters.has(kind) && !weakKinds.has(kind);
+  });
+  if (models.length < 2) return;
+  const [first] = models;
+  const named = models.slice(0, 4).map(({ name }) => name);
+  const rest = models.length > named.length ? ` and ${models.length - named.length} more` : '';
+  throw new OnnxError(
+    'bad_option',
+    `There are ${models.length} models here: ${named.join(', ')}${rest}. Give one of them, such as ${first?.name ?? ''}.`,
+  );
 }
 
 /** The files under their names as the main file knows them: relative to its own folder. */

@@ -4,7 +4,16 @@ import { optionalField } from './boosting/json-fields.ts';
 import { exportScript } from './torch/export-script.ts';
 import { refuseTorch } from './torch/refuse-torch.ts';
 
+/** What such a file is and what to do, for kinds that are not even a try at a model. */
+const mistakes: Partial<Record<FileKind, string>> = {
+  empty: 'The file is empty; copy or download the model again.',
+  html: `The file is ${fileKinds.html}; download the model itself.`,
+  git_lfs_pointer: `The file is ${fileKinds.git_lfs_pointer} to fetch it.`,
+};
+
 const advice: Partial<Record<FileKind, string>> = {
+  npy: 'It holds numbers and no model.',
+  npz: 'It holds numbers and no model.',
   keras_weights_h5: 'It lacks the config; save the whole model with model.save("model.keras").',
   unknown:
     'It carries no identifier (magic bytes) of any known model format, and its header declares nothing that fits; check what was saved.',
@@ -14,6 +23,8 @@ const advice: Partial<Record<FileKind, string>> = {
 export function refuseSource(kind: FileKind, bytes: Uint8Array): OnnxError {
   if (kind === 'torch' || kind === 'torch_legacy' || kind === 'torchscript') return refuseTorch(kind, bytes);
   if (kind === 'safetensors') return refuseSafetensors(bytes);
+  const mistake = mistakes[kind];
+  if (mistake !== undefined) return new OnnxError('unsupported_format', mistake);
   const code = kind === 'keras_weights_h5' ? 'weights_only' : 'unsupported_format';
   return new OnnxError(
     code,

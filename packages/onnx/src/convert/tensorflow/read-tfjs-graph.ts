@@ -47,7 +47,7 @@ export function readTfjsGraph(bytes: Uint8Array, files: readonly SourceFile[]): 
   return {
     graph: { nodes, functions },
     signature: signature === undefined ? undefined : readSignature(signature),
-    version: typeof version === 'string' ? version : undefined,
+    version: typeof version === 'string' ? version.replace(/^TensorFlow\.js /, '') : undefined,
     hasInitializer: optionalField(model, 'modelInitializer') !== undefined,
   };
 }

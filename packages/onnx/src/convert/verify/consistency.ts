@@ -52,12 +52,12 @@ export async function checkConsistency(
         `row 0 alone gives ${ours.slice(0, 4).join(', ')} but among ${rows} rows ${theirs.slice(0, 4).join(', ')}`,
       );
   }
-  if (crashesOnNoRows(model)) return `1 row and ${rows} rows agree.`;
+  if (crashesOnNoRows(model)) return rows === 1 ? '1 row runs.' : `1 row and ${rows} rows agree.`;
   try {
     await run(model, tensors.map(noRows));
-    return `1 row, 0 rows and ${rows} rows agree.`;
+    return rows === 1 ? '1 row and 0 rows run.' : `1 row, 0 rows and ${rows} rows agree.`;
   } catch {
-    return `1 row and ${rows} rows agree; 0 rows are not accepted.`;
+    return `${rows === 1 ? '1 row runs' : `1 row and ${rows} rows agree`}; 0 rows are not accepted.`;
   }
 }
 
