@@ -1,4 +1,5 @@
 import { paretoFront } from './domination.ts';
+import { greatest } from './extremes.ts';
 
 /**
  * Volume that the rows dominate below a reference point (losses: less is better). Rows beyond the reference count for
@@ -51,7 +52,7 @@ function isFirst(row: readonly number[], index: number, rows: readonly (readonly
 /** The customary reference point: a tenth beyond the worst value of every objective. */
 export function referencePoint(losses: readonly (readonly number[])[]): number[] {
   return losses[0]!.map((_, i) => {
-    const worst = Math.max(...losses.map(l => l[i]!));
+    const worst = greatest(losses.map(l => l[i]!));
     const reference = Math.max(1.1 * worst, 0.9 * worst);
     return reference === 0 ? 1e-12 : reference;
   });

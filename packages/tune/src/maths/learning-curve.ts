@@ -1,3 +1,5 @@
+import { greatest, least } from './extremes.ts';
+
 /** What a curve is expected to reach, with its uncertainty. */
 export interface Forecast {
   readonly mean: number;
@@ -51,7 +53,7 @@ export function extrapolateCurve(
 ): Forecast | undefined {
   const n = steps.length;
   if (n < 4) return undefined;
-  const spread = Math.max(...losses) - Math.min(...losses);
+  const spread = greatest(losses) - least(losses);
   if (spread === 0) return { mean: losses[0]!, deviation: 0 };
   const floor = (leastNoise * spread) ** 2;
   // Exponentials need a time without unit; powers are scaled by it without harm.
@@ -93,7 +95,7 @@ function fitLine(x: readonly number[], y: readonly number[], xAt: number, floor:
 }
 
 function mixture(fits: readonly Fit[]): Forecast {
-  const top = Math.max(...fits.map(f => f.logWeight));
+  const top = greatest(fits.map(f => f.logWeight));
   const weights = fits.map(f => Math.exp(f.logWeight - top));
   const total = sum(weights);
   const mean = sum(fits.map((f, i) => weights[i]! * f.forecast)) / total;

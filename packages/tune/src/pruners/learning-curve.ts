@@ -1,5 +1,6 @@
 import { normalCdf } from '@holdfast/stats';
 import { TuneFault } from '../fault.ts';
+import { least } from '../maths/extremes.ts';
 import { extrapolateCurve } from '../maths/learning-curve.ts';
 import { goOn, type PruneDecision, type Pruner, statelessPruner } from './pruner.ts';
 
@@ -36,7 +37,7 @@ export function learningCurvePruner(options: LearningCurveOptions): Pruner {
       if (finished.length === 0) return goOn;
       let hope = 0;
       for (let k = 0; k < reports[0]!.losses.length; k++) {
-        const best = Math.min(...finished.map(t => t.reports.at(-1)!.losses[k]!));
+        const best = least(finished.map(t => t.reports.at(-1)!.losses[k]!));
         const forecast = extrapolateCurve(
           reports.map(r => r.step),
           reports.map(r => r.losses[k]!),

@@ -1,4 +1,5 @@
 import { TuneFault } from '../fault.ts';
+import { least } from '../maths/extremes.ts';
 import { goOn, type Pruner, type ReportedTrial } from './pruner.ts';
 
 export interface PatientOptions {
@@ -13,7 +14,7 @@ function hasStalled(trial: ReportedTrial, patience: number, minDelta: number): b
   const split = trial.reports.length - patience;
   if (split < 1) return false;
   const lowest = (from: number, to: number, objective: number): number =>
-    Math.min(...trial.reports.slice(from, to).map(r => r.losses[objective]!));
+    least(trial.reports.slice(from, to).map(r => r.losses[objective]!));
   return trial.reports[0]!.losses.every(
     (_, i) => lowest(split, trial.reports.length, i) >= lowest(0, split, i) - minDelta,
   );

@@ -9,6 +9,7 @@ import {
   startCma,
   updateCma,
 } from '../maths/cma.ts';
+import { greatest, least } from '../maths/extremes.ts';
 import type { Point, Space } from '../space/space.ts';
 import type { Json } from '../study/trial.ts';
 import { firstRun, nextRestart, type RestartHistory, type RestartPolicy, spend } from './cma-restarts.ts';
@@ -190,7 +191,7 @@ function flatGenerations(state: CmaState): number {
 
 function isFlat({ state, bests }: Run): boolean {
   if (bests.length < flatGenerations(state)) return false;
-  return Math.max(...bests) - Math.min(...bests) <= 1e-12 * Math.max(1, Math.abs(bests[0]!));
+  return greatest(bests) - least(bests) <= 1e-12 * Math.max(1, Math.abs(bests[0]!));
 }
 
 /** Where a trial really was: the study may have replaced a proposal; a grid keeps the wanted position within its cell. */

@@ -1,4 +1,5 @@
 import { cholesky, solveLower, solveUpper } from '../maths/cholesky.ts';
+import { greatest } from '../maths/extremes.ts';
 import { minimizeInBox } from '../maths/lbfgs.ts';
 import type { Point, Space } from '../space/space.ts';
 import type { Json } from '../study/trial.ts';
@@ -185,7 +186,7 @@ function fitQuadratic(
     .map(r => ({ ...r, distance: Math.max(...r.s.map(Math.abs)) }))
     .sort((a, b) => a.distance - b.distance)
     .slice(0, Math.ceil(1.5 * size) + 2);
-  const scale = Math.max(...rows.slice(0, size).map(r => Math.abs(r.y)));
+  const scale = greatest(rows.slice(0, size).map(r => Math.abs(r.y)));
   if (!(scale > 0) || rows.length < d + 1) return undefined;
   const normal = new Float64Array(size * size);
   const right = new Float64Array(size);

@@ -38,7 +38,7 @@ function bestFeasible(feasible: readonly Observation[], count: number): readonly
   for (let rank = 0; chosen.length < count; rank++) {
     const front = feasible.filter((_, i) => ranks[i] === rank);
     const room = count - chosen.length;
-    if (front.length <= room) chosen.push(...front);
+    if (front.length <= room) for (const i of front) chosen.push(i);
     else {
       const losses = front.map(o => o.losses);
       chosen.push(...greedyHypervolumeSubset(losses, room, referencePoint(losses)).map(i => front[i]!));

@@ -1,12 +1,13 @@
+import { greatest, least } from '../../maths/extremes.ts';
 import type { Rng } from '../../rng.ts';
 
 /** Losses scaled so that the ideal point is 0 and the plane through the extreme points cuts every axis at 1. */
 export function normalizeLosses(losses: readonly (readonly number[])[]): readonly (readonly number[])[] {
   const m = losses[0]?.length ?? 0;
-  const ideal = Array.from({ length: m }, (_, k) => Math.min(...losses.map(l => l[k]!)));
+  const ideal = Array.from({ length: m }, (_, k) => least(losses.map(l => l[k]!)));
   const moved = losses.map(l => l.map((v, k) => v - ideal[k]!));
   const extremes = Array.from({ length: m }, (_, axis) => extremeOf(moved, axis));
-  const worst = Array.from({ length: m }, (_, k) => Math.max(...moved.map(l => l[k]!)));
+  const worst = Array.from({ length: m }, (_, k) => greatest(moved.map(l => l[k]!)));
   const intercepts = interceptsOf(extremes);
   const widths = worst.map((w, k) => {
     const a = intercepts?.[k];
@@ -77,7 +78,7 @@ export function fillNiches(
   });
   const chosen: number[] = [];
   while (chosen.length < room && left.size > 0) {
-    const fewest = Math.min(...[...left.keys()].map(k => members.get(k) ?? 0));
+    const fewest = least([...left.keys()].map(k => members.get(k) ?? 0));
     const direction = rng.pick([...left.keys()].filter(k => (members.get(k) ?? 0) === fewest));
     const waiting = left.get(direction) ?? [];
     const next =

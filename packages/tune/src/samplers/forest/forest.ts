@@ -1,4 +1,5 @@
 import { TuneFault } from '../../fault.ts';
+import { greatest, least } from '../../maths/extremes.ts';
 import type { Rng } from '../../rng.ts';
 import type { Point, Space } from '../../space/space.ts';
 import { learnable } from '../estimate-final.ts';
@@ -79,7 +80,7 @@ class Model {
     const order = known.map((_, i) => i).sort((a, b) => losses[a]! - losses[b]!);
     this.best = order.map(i => known[i]!);
     const values = logScaled(losses);
-    this.#logBest = Math.min(...values);
+    this.#logBest = least(values);
     // A trial under way counts with the mean, which keeps others from crowding around it.
     const pending = context.observations.filter(o => o.kind === 'pending' && o.last === undefined);
     const mean = values.reduce((a, b) => a + b, 0) / values.length;
@@ -114,15 +115,15 @@ function joinedLosses(known: readonly Observation[], objectives: number, rng: Rn
   const total = draws.reduce((a, b) => a + b, 0);
   const scales = draws.map((w, k) => {
     const column = scaled.map(o => o.losses[k]!);
-    const low = Math.min(...column);
-    return { low, width: Math.max(...column) - low || 1, weight: w / total };
+    const low = least(column);
+    return { low, width: greatest(column) - low || 1, weight: w / total };
   });
   const join = (o: Observation): number => {
     if (objectives === 1) return o.losses[0]!;
     const parts = scales.map(({ low, width, weight }, k) => (weight * (o.losses[k]! - low)) / width);
     return Math.max(...parts) + 0.05 * parts.reduce((a, b) => a + b, 0);
   };
-  const worst = Math.max(...scaled.map(join));
+  const worst = greatest(scaled.map(join));
   return known.map(o => (isGood(o) || (good.length === 0 && o.kind === 'complete') ? join(o) : worst));
 }
 

@@ -1,9 +1,10 @@
+import { least } from '../../maths/extremes.ts';
 import { logExpectedImprovement, logImprovement, logImprovementSlope } from './acquisition.ts';
 import type { GaussianProcess } from './model.ts';
 import type { Acquisition } from './search.ts';
 
 /** Log expected improvement over `best`, by default the lowest posterior mean. */
-export function expectedImprovement(model: GaussianProcess, best = Math.min(...model.fittedMeans())): Acquisition {
+export function expectedImprovement(model: GaussianProcess, best = least(model.fittedMeans())): Acquisition {
   const { size } = model;
   const dMean = new Float64Array(size);
   const dVariance = new Float64Array(size);

@@ -1,4 +1,5 @@
 import { TuneFault } from '../../fault.ts';
+import { least } from '../../maths/extremes.ts';
 import type { Point } from '../../space/space.ts';
 import type { Json } from '../../study/trial.ts';
 import { coordinateStart, fewestForAxes } from '../coordinate-start.ts';
@@ -146,7 +147,7 @@ function improvement(models: readonly GaussianProcess[], chosen: readonly Observ
     const o = chosen[i];
     return o === undefined || (o.kind === 'complete' && o.violation === 0);
   });
-  if (models.length === 1) return expectedImprovement(models[0]!, Math.min(...counts.map(i => means[0]![i]!)));
+  if (models.length === 1) return expectedImprovement(models[0]!, least(counts.map(i => means[0]![i]!)));
   return hypervolumeImprovement(
     models,
     counts.map(i => means.map(m => m[i]!)),

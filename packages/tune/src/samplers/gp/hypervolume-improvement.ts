@@ -1,5 +1,6 @@
 import { type Box, nonDominatedBoxes } from '../../maths/boxes.ts';
 import { paretoFront } from '../../maths/domination.ts';
+import { greatest, least } from '../../maths/extremes.ts';
 import { greedyHypervolumeSubset } from '../../maths/hypervolume.ts';
 import { logImprovement, logImprovementSlope } from './acquisition.ts';
 import type { GaussianProcess } from './model.ts';
@@ -14,9 +15,9 @@ export function improvementReference(
   rows: readonly (readonly number[])[],
 ): readonly number[] {
   return front[0]!.map((_, k) => {
-    const worst = Math.max(...front.map(l => l[k]!));
-    const width = worst - Math.min(...front.map(l => l[k]!));
-    return width > 0 ? worst + 0.1 * width : Math.max(...rows.map(l => l[k]!)) + 0.1;
+    const worst = greatest(front.map(l => l[k]!));
+    const width = worst - least(front.map(l => l[k]!));
+    return width > 0 ? worst + 0.1 * width : greatest(rows.map(l => l[k]!)) + 0.1;
   });
 }
 
@@ -101,6 +102,6 @@ function share(box: Box, k: number, mean: number, variance: number): Share {
 }
 
 function logSum(logs: readonly number[]): number {
-  const max = Math.max(...logs);
+  const max = greatest(logs);
   return max + Math.log(logs.reduce((sum, l) => sum + Math.exp(l - max), 0));
 }

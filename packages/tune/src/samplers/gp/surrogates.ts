@@ -1,3 +1,4 @@
+import { greatest } from '../../maths/extremes.ts';
 import { fitYeoJohnson, standardize, yeoJohnson } from '../../maths/power-transform.ts';
 import type { Space } from '../../space/space.ts';
 import type { Json } from '../../study/trial.ts';
@@ -92,7 +93,7 @@ export function selectForModel(
 /** Losses as the model sees them: failures as bad as the worst, tails pulled in, mean 0 and deviation 1. */
 export function modelValues(chosen: readonly Observation[], objective = 0): Float64Array {
   const finite = chosen.filter(o => o.kind === 'complete').map(o => o.losses[objective]!);
-  const worst = Math.max(...finite);
+  const worst = greatest(finite);
   const raw = standardize(chosen.map(o => (o.kind === 'complete' ? o.losses[objective]! : worst)));
   const lambda = fitYeoJohnson(raw);
   return standardize(raw.map(v => yeoJohnson(v, lambda)));
