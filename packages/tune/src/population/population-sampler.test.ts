@@ -65,3 +65,11 @@ test('the interval of a lost trial is handed out again, from the same checkpoint
   expect(lineages.has(lost.trial.number)).toBe(false);
   expect(again.trial.params).toEqual(lost.trial.params);
 });
+
+test('a restored study refuses a population of another size', () => {
+  const stopped = createStudy(settings());
+  train(stopped, 3);
+  const other = { ...settings(), sampler: populationSampler({ ...options, size: 6 }) };
+  const restored = restoreStudy(stopped.snapshot(), other);
+  expect(() => restored.ask()).toThrow('it was saved with size 4, not 6');
+});

@@ -1,8 +1,10 @@
+import { TuneFault } from '../fault.ts';
 import type { ProposalContext, Sampler } from '../samplers/sampler.ts';
 import type { Json } from '../study/trial.ts';
 import {
   createPopulation,
   type Population,
+  type PopulationRules,
   type PopulationSettings,
   restorePopulation,
   type Segment,
@@ -24,8 +26,8 @@ export interface Lineage {
 }
 
 interface State {
-  readonly format: 1;
-  readonly seed: number;
+  readonly format: 2;
+  readonly rules: PopulationRules;
   readonly segments: readonly Segment[];
   /** The trial of each segment; -1 for one that nobody has. */
   readonly trials: readonly number[];
@@ -44,7 +46,7 @@ export function lineagesOf(state: Json): ReadonlyMap<number, Lineage> {
 }
 
 function isState(state: unknown): state is State {
-  return typeof state === 'object' && state !== null && 'format' in state && state.format === 1 && 'segments' in state;
+  return typeof state === 'object' && state !== null && 'format' in state && state.format === 2 && 'segments' in state;
 }
 
 /**
@@ -60,14 +62,12 @@ export function populationSampler(options: PopulationSamplerOptions): Sampler {
   let population: Population | undefined;
 
   const open = (context: ProposalContext): { readonly population: Population; readonly trials: number[] } => {
-    const seed = state?.seed ?? Math.floor(context.rng.next() * 2 ** 31);
-    const settings = { ...options, space: context.space.spec, seed };
+    const settings = { ...options, space: context.space.spec };
     population ??=
       state === undefined
-        ? createPopulation(settings)
-        : restorePopulation({ format: 1, segments: state.segments }, settings);
-    state ??= { format: 1, seed, segments: population.segments, trials: [] };
-    return { population, trials: [...state.trials] };
+        ? createPopulation({ ...settings, seed: Math.floor(context.rng.next() * 2 ** 31) })
+        : restorePopulation(state, settings);
+    return { population, trials: [...(state?.trials ?? [])] };
   };
 
   return {
@@ -77,18 +77,15 @@ export function populationSampler(options: PopulationSamplerOptions): Sampler {
       learn(members, trials, context);
       const ask = members.ask();
       if (ask.kind === 'segment') trials[ask.segment.number] = context.number;
-      state = {
-        format: 1,
-        seed: state?.seed ?? 0,
-        segments: members.segments,
-        trials: members.segments.map(({ number }) => trials[number] ?? -1),
-      };
+      state = { ...members.snapshot(), trials: members.segments.map(({ number }) => trials[number] ?? -1) };
       return ask.kind === 'segment' ? context.space.toPoint(ask.segment.params) : undefined;
     },
     lineage: number => (state === undefined ? undefined : lineagesOf(asJson(state)).get(number)),
     save: () => (state === undefined ? null : asJson(state)),
     load(saved) {
-      state = isState(saved) ? structuredClone(saved) : undefined;
+      if (saved !== null && !isState(saved))
+        throw new TuneFault('bad_snapshot', 'its population cannot be read; start another study');
+      state = saved === null ? undefined : structuredClone(saved);
       population = undefined;
     },
   };
@@ -109,5 +106,5 @@ function learn(population: Population, trials: number[], { observations }: Propo
 }
 
 function asJson(state: State): Json {
-  return { ...state, segments: state.segments.map(segment => ({ ...segment })) };
+  return { ...state, rules: { ...state.rules }, segments: state.segments.map(segment => ({ ...segment })) };
 }

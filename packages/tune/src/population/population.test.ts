@@ -98,3 +98,21 @@ test('a released segment is handed out again', () => {
   population.release(0);
   expect(population.ask()).toEqual(ask);
 });
+
+test('a population is not restored with other settings than it was saved with', () => {
+  const saved = createPopulation({ ...settings, direction: 'maximize' }).snapshot();
+  expect(() => restorePopulation(saved, { ...settings, direction: 'maximize', seed: 4 })).toThrow(
+    'it was saved with seed 3, not 4',
+  );
+  expect(() => restorePopulation(saved, { ...settings, direction: 'minimize' })).toThrow(
+    'it was saved with direction maximize, not minimize',
+  );
+});
+
+test('what a restored population is not told is as it was saved', () => {
+  const whole = createPopulation({ ...settings, size: 4, direction: 'maximize' });
+  train(whole, 6);
+  const restored = restorePopulation(whole.snapshot(), { space });
+  for (const population of [whole, restored]) train(population, 30);
+  expect(restored.segments).toEqual(whole.segments);
+});

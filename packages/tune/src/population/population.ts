@@ -42,8 +42,12 @@ export type PopulationAsk<P> =
   | { readonly kind: 'waiting' }
   | { readonly kind: 'finished' };
 
+/** Everything besides the space that shapes what a population does, with its defaults filled in. */
+export type PopulationRules = Required<Omit<PopulationSettings<never>, 'space'>>;
+
 export interface PopulationSnapshot {
-  readonly format: 1;
+  readonly format: 2;
+  readonly rules: PopulationRules;
   readonly segments: readonly Segment[];
 }
 
@@ -60,7 +64,7 @@ export interface PopulationSnapshot {
  */
 export class Population<S extends SpaceSpec = SpaceSpec> {
   readonly #space: Space;
-  readonly #settings: Required<Omit<PopulationSettings<S>, 'space'>>;
+  readonly #settings: PopulationRules;
   #segments: Segment[] = [];
 
   /** Prefer `createPopulation` and `restorePopulation`. */
@@ -133,12 +137,16 @@ export class Population<S extends SpaceSpec = SpaceSpec> {
   }
 
   snapshot(): PopulationSnapshot {
-    return { format: 1, segments: structuredClone(this.#segments) };
+    return { format: 2, rules: { ...this.#settings }, segments: structuredClone(this.#segments) };
   }
 
   /** @internal */
   adopt(snapshot: PopulationSnapshot): void {
-    if (snapshot.format !== 1) throw new TuneFault('bad_snapshot', `its format is ${String(snapshot.format)}, not 1`);
+    const differing = ruleNames.find(name => this.#settings[name] !== snapshot.rules[name]);
+    if (differing !== undefined) {
+      const [saved, given] = [snapshot.rules[differing], this.#settings[differing]];
+      throw new TuneFault('bad_snapshot', `it was saved with ${differing} ${saved}, not ${given}`);
+    }
     for (const { params, number } of snapshot.segments)
       if (this.#space.toPoint(params) === undefined)
         throw new TuneFault('bad_snapshot', `the parameters of segment ${number} do not fit the space`);
@@ -220,6 +228,16 @@ export class Population<S extends SpaceSpec = SpaceSpec> {
   }
 }
 
+const ruleNames = [
+  'direction',
+  'size',
+  'intervalSteps',
+  'maxSteps',
+  'quantile',
+  'resampleProbability',
+  'seed',
+] as const satisfies readonly (keyof PopulationRules)[];
+
 /** A number times 1.2 or 0.8, at least to the next grid point; an ordered value one place up or down; a category stays. */
 function perturbed(space: Space, d: number, x: number, rng: Rng): number {
   const { domain } = space.dimensions[d]!;
@@ -245,16 +263,17 @@ export function createPopulation<const S extends SpaceSpec>(settings: Population
 }
 
 /**
- * Goes on with a saved population, exactly as if it had not stopped. Segments that were running stay so: release those
- * whose workers are gone.
+ * Goes on with a saved population, exactly as if it had not stopped: what the settings leave out is as it was saved.
+ * Segments that were running stay so: release those whose workers are gone.
  *
- * @throws TuneFault 'bad_snapshot'
+ * @throws TuneFault 'bad_snapshot', also when a setting is another one than was saved
  */
 export function restorePopulation<const S extends SpaceSpec>(
   snapshot: PopulationSnapshot,
-  settings: PopulationSettings<S>,
+  settings: Pick<PopulationSettings<S>, 'space'> & Partial<PopulationSettings<S>>,
 ): Population<S> {
-  const population = new Population(settings);
+  if (snapshot.format !== 2) throw new TuneFault('bad_snapshot', `its format is ${String(snapshot.format)}, not 2`);
+  const population = new Population({ ...snapshot.rules, ...settings });
   population.adopt(snapshot);
   return population;
 }
