@@ -116,12 +116,14 @@ export {
   when,
 } from './space/params.ts';
 export { type FlatParams, type NestedParams, type Point, Space } from './space/space.ts';
+export { bestOf } from './study/best-of.ts';
 export type { Budget } from './study/budget.ts';
+export type { Clock } from './study/clock.ts';
 export { createStudy, restoreStudy, type StudySettings } from './study/create-study.ts';
 export { compareSpaces, type SpaceDifference } from './study/evolve.ts';
 export { type RegretTerminatorOptions, regretTerminator } from './study/regret-terminator.ts';
 export type { StudyChanges, StudySnapshot } from './study/snapshot.ts';
-export type { Clock, Study, StudyOptions } from './study/study.ts';
+export type { Study, StudyOptions } from './study/study.ts';
 export type { StopContext, Terminator } from './study/terminator.ts';
 export type {
   Ask,

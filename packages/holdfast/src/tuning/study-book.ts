@@ -12,7 +12,7 @@ import {
   studySettingsSchema,
   type Trial,
 } from '@holdfast/api';
-import { compareSpaces, lineagesOf, paretoFront, type TrialRecord } from '@holdfast/tune';
+import { bestOf, compareSpaces, lineagesOf, type TrialRecord } from '@holdfast/tune';
 import type { Kysely, Selectable } from 'kysely';
 import { z } from 'zod';
 import { importancesOf } from './importances-of.ts';
@@ -45,38 +45,15 @@ function differences(stored: StudySettings, wanted: StudySettings, evolve: boole
   return [...inSpace, ...others];
 }
 
-/** Numbers of the finished, feasible trials that no other beats: the best one, or the Pareto front. */
-export function bestOf(trials: readonly TrialRecord[], objectives: StudySettings['objectives']): number[] {
-  const usable = trials.filter(t => t.state === 'complete' && t.values !== undefined && isFeasible(t));
-  const losses = usable.map(t =>
-    objectives.map((o, i) => (t.values?.[i] ?? 0) * (o.direction === 'maximize' ? -1 : 1)),
-  );
-  if (objectives.length > 1) return paretoFront(losses).map(i => usable[i]!.number);
-  let best = -1;
-  for (const [i, [loss = 0]] of losses.entries()) if (best < 0 || loss < losses[best]![0]!) best = i;
-  return best < 0 ? [] : [usable[best]!.number];
-}
-
-function isFeasible(trial: TrialRecord): boolean {
-  return (trial.constraints ?? []).every(constraint => constraint <= 0);
-}
-
 function countStates(trials: readonly TrialRecord[]): StudySummary['counts'] {
-  const count = (state: TrialRecord['state']): number => trials.filter(trial => trial.state === state).length;
-  return {
-    waiting: count('waiting'),
-    running: count('running'),
-    paused: count('paused'),
-    complete: count('complete'),
-    pruned: count('pruned'),
-    failed: count('failed'),
-    lost: count('lost'),
-  };
+  const counts = { waiting: 0, running: 0, paused: 0, complete: 0, pruned: 0, failed: 0, lost: 0 };
+  for (const trial of trials) counts[trial.state]++;
+  return counts;
 }
 
 function summaryOf(row: StudyRow, trials: readonly TrialRecord[]): StudySummary {
   const settings = settingsOf(row);
-  const best = bestOf(trials, settings.objectives);
+  const best = bestOf(trials, settings.objectives).map(trial => trial.number);
   const counts = countStates(trials);
   const [first] = best;
   const value = first === undefined ? undefined : trials[first]?.values?.[0];
@@ -242,7 +219,7 @@ export class StudyBook implements Studies {
       summary: summaryOf(row, trials),
       settings,
       note: row.note,
-      best: bestOf(trials, settings.objectives),
+      best: bestOf(trials, settings.objectives).map(trial => trial.number),
       events: await readEvents(this.#db, name),
     };
   }

@@ -7,9 +7,10 @@ import type { Sampler } from '../samplers/sampler.ts';
 import type { SpaceSpec, Suggestion } from '../space/params.ts';
 import { Space } from '../space/space.ts';
 import type { Budget } from './budget.ts';
+import type { Clock } from './clock.ts';
 import { compareSpaces } from './evolve.ts';
 import type { StudySnapshot } from './snapshot.ts';
-import { type Clock, Study, type StudyOptions } from './study.ts';
+import { Study, type StudyOptions } from './study.ts';
 import type { Terminator } from './terminator.ts';
 import type { Objective, TrialRecord } from './trial.ts';
 

@@ -1,11 +1,13 @@
 import { createRng } from '@holdfast/stats';
 import { expect, test } from 'vitest';
 import { gp } from '../samplers/gp/gp.ts';
+import { random } from '../samplers/random.ts';
 import type { Observation } from '../samplers/sampler.ts';
 import { defineSpace, float } from '../space/params.ts';
 import { Space } from '../space/space.ts';
 import { createStudy } from './create-study.ts';
 import { regretBound, regretTerminator } from './regret-terminator.ts';
+import type { Terminator } from './terminator.ts';
 
 const plane = defineSpace({ x: float(0, 1), y: float(0, 1) });
 
@@ -47,4 +49,46 @@ test('it never ends a study before its minimum of trials', () => {
   let trials = 0;
   for (let ask = study.ask(); ask.kind === 'trial'; ask = study.ask(), trials++) study.tell(ask.trial.number, trials);
   expect(trials).toBe(20);
+});
+
+test('a terminator changes no suggestion', () => {
+  const paramsWith = (terminator?: Terminator): unknown[] => {
+    const study = createStudy({ space: plane, seed: 1, sampler: random(), ...(terminator && { terminator }) });
+    for (let i = 0; i < 30; i++) {
+      const ask = study.ask();
+      if (ask.kind === 'trial') study.tell(ask.trial.number, ask.trial.params.x);
+    }
+    return study.trials.map(trial => trial.params);
+  };
+  // It draws on every check, as one does that judges by simulation.
+  const drawing: Terminator = { name: 'drawing', shouldStop: context => context.rng(1).next() < 0 };
+  expect(paramsWith(drawing)).toEqual(paramsWith());
+});
+
+test('trials that end together are judged as those that end one by one', () => {
+  const counts: number[] = [];
+  const ended = (number: number): Observation => ({
+    number,
+    kind: 'complete',
+    point: Float64Array.of(number / 40, 0.5),
+    losses: [number === 3 ? 0 : 1 + number / 40],
+    ...{ violation: 0, constraints: [], last: undefined, reports: [] },
+  });
+  const askAt = (stop: Terminator, complete: number): boolean =>
+    stop.shouldStop({
+      space: new Space(plane),
+      observations: Array.from({ length: complete }, (_, i) => ended(i)),
+      objectives: 1,
+      plannedTrials: undefined,
+      rng: stream => {
+        counts.push(stream);
+        return createRng(stream);
+      },
+    });
+  const jumping = regretTerminator({ tolerance: 1e9 });
+  expect(askAt(jumping, 19)).toBe(false);
+  // Two workers told before anybody asked, so the study never stood at 20.
+  expect(askAt(jumping, 22)).toBe(true);
+  expect(askAt(jumping, 24)).toBe(true);
+  expect(counts).toEqual([20]);
 });

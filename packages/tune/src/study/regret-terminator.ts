@@ -1,6 +1,8 @@
 import { TuneFault } from '../fault.ts';
+import { least } from '../maths/extremes.ts';
 import { standardize } from '../maths/power-transform.ts';
 import { percentileOf } from '../pruners/standing.ts';
+import type { Rng } from '../rng.ts';
 import { fitHyper } from '../samplers/gp/fit.ts';
 import { defaultHyper } from '../samplers/gp/kernel.ts';
 import { GaussianProcess } from '../samplers/gp/model.ts';
@@ -8,7 +10,7 @@ import { toInput } from '../samplers/gp/search.ts';
 import { shapeOf } from '../samplers/gp/surrogates.ts';
 import type { Observation } from '../samplers/sampler.ts';
 import type { Point, Space } from '../space/space.ts';
-import type { StopContext, Terminator } from './terminator.ts';
+import type { Terminator } from './terminator.ts';
 
 export interface RegretTerminatorOptions {
   /**
@@ -20,7 +22,10 @@ export interface RegretTerminatorOptions {
   readonly minTrials?: number;
   /** Share of the trials, best first, that the model is conditioned on. @default 0.5 */
   readonly topShare?: number;
-  /** The bound is computed anew after so many complete trials. @default 5 */
+  /**
+   * The bound is computed anew after every so many complete trials, from the first ones of that number: so the answer does
+   * not depend on which worker asks, or on what others tell meanwhile. @default 5
+   */
   readonly interval?: number;
 }
 
@@ -47,23 +52,29 @@ export function regretTerminator(options: RegretTerminatorOptions = {}): Termina
   if (!(topShare > 0 && topShare <= 1)) throw new TuneFault('bad_option', 'topShare', 'must be above 0 and at most 1');
   if (!Number.isInteger(interval) || interval < 1)
     throw new TuneFault('bad_option', 'interval', 'must be a whole number from 1');
+  let latest: { readonly count: number; readonly stops: boolean } | undefined;
   return {
     name: 'regret',
     shouldStop(context) {
       if (context.objectives > 1) return false;
       const complete = context.observations.filter(o => o.kind === 'complete' && o.violation === 0);
-      if (complete.length < minTrials || (complete.length - minTrials) % interval !== 0) return false;
-      const losses = complete.map(o => o.losses[0]!);
-      const best = Math.min(...losses);
-      const enough = tolerance ?? 0.01 * (percentileOf(losses, 50) - best);
-      return regretBound(context, complete, topShare) <= enough;
+      if (complete.length < minTrials) return false;
+      const count = complete.length - ((complete.length - minTrials) % interval);
+      if (latest?.count !== count) {
+        const judged = complete.slice(0, count);
+        const losses = judged.map(o => o.losses[0]!);
+        const enough = tolerance ?? 0.01 * (percentileOf(losses, 50) - least(losses));
+        const { space } = context;
+        latest = { count, stops: regretBound({ space, rng: context.rng(count) }, judged, topShare) <= enough };
+      }
+      return latest.stops;
     },
   };
 }
 
 /** Upper bound, in the unit of the loss, of what the best possible configuration is better than the best tried one. */
 export function regretBound(
-  { space, rng }: Pick<StopContext, 'space' | 'rng'>,
+  { space, rng }: { readonly space: Space; readonly rng: Rng },
   complete: readonly Observation[],
   topShare: number,
 ): number {
@@ -83,18 +94,13 @@ export function regretBound(
     const { mean, variance } = model.predict(x);
     return mean + sign * width * Math.sqrt(variance);
   };
-  const upper = Math.min(...inputs.map(x => bound(x, 1)));
+  const upper = least(inputs.map(x => bound(x, 1)));
   const lower = leastLowerBound(space, top, rng, point => bound(toInput(space, point), -1));
   return scale * Math.max(0, upper - lower);
 }
 
 /** Random points, then random steps of shrinking size from the lowest ones and the best trials. */
-function leastLowerBound(
-  space: Space,
-  top: readonly Observation[],
-  rng: StopContext['rng'],
-  bound: (point: Point) => number,
-): number {
+function leastLowerBound(space: Space, top: readonly Observation[], rng: Rng, bound: (point: Point) => number): number {
   const starts = [...top.map(o => o.point), ...Array.from({ length: randomPoints }, () => space.random(rng))]
     .map(point => ({ point, value: bound(point) }))
     .sort((a, b) => a.value - b.value)

@@ -1,21 +1,18 @@
 import { TuneFault } from '../fault.ts';
-import { paretoFront } from '../maths/domination.ts';
 import type { PruneDecision, Pruner, ReportedTrial } from '../pruners/pruner.ts';
 import { trialRng } from '../rng.ts';
-import type { ProposalContext, Sampler } from '../samplers/sampler.ts';
+import type { Observation, ProposalContext, Sampler } from '../samplers/sampler.ts';
 import type { SpaceSpec, Suggestion } from '../space/params.ts';
 import type { FlatParams, NestedParams, Point, Space } from '../space/space.ts';
+import { bestOf } from './best-of.ts';
 import { type Budget, checkBudget, spentBudget } from './budget.ts';
-import { ObservationCache, toLosses, violationOf } from './observations.ts';
+import type { Clock } from './clock.ts';
+import { ObservationCache, toLosses } from './observations.ts';
 import { replaceRefused } from './replacement.ts';
 import type { StudyChanges, StudySnapshot } from './snapshot.ts';
 import type { StopContext, Terminator } from './terminator.ts';
 import type { Ask, Objective, Outcome, RunningTrial, TrialRecord } from './trial.ts';
-
-/** Where the time comes from: milliseconds, never going back. */
-export interface Clock {
-  now(): number;
-}
+import { type OpenRecord, TrialLedger } from './trial-ledger.ts';
 
 export interface StudyOptions<S extends SpaceSpec> {
   readonly name: string;
@@ -40,8 +37,6 @@ export interface StudyOptions<S extends SpaceSpec> {
   readonly onChange?: (trial: TrialRecord) => void;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
 /**
  * An ask-and-tell search. The study is a state machine without waiting, threads or files: `ask` hands out a trial,
  * `report` takes step values and answers whether to go on, `tell` ends a trial, `snapshot` is all of it as JSON.
@@ -49,12 +44,11 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export class Study<S extends SpaceSpec = SpaceSpec> {
   readonly options: StudyOptions<S>;
   #space: Space;
-  #trials: Mutable<TrialRecord>[] = [];
+  readonly #ledger: TrialLedger;
   #observations: ObservationCache;
   /** Configurations that were proposed, so that none is proposed twice. */
   #taken = new Map<string, number>();
   #spaceCount: number | undefined;
-  #revision = 0;
   #startedAtMs: number | undefined;
   #parallelism = 1;
 
@@ -68,6 +62,7 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
       throw new TuneFault('bad_option', 'retries', 'must be a whole number from 0');
     checkBudget(options.budget);
     this.options = options;
+    this.#ledger = new TrialLedger(options);
     this.#space = space;
     this.#observations = new ObservationCache(space, options.objectives);
   }
@@ -81,12 +76,12 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
   }
 
   get trials(): readonly TrialRecord[] {
-    return this.#trials;
+    return this.#ledger.records;
   }
 
   /** Grows with every change; see `changedSince`. */
   get revision(): number {
-    return this.#revision;
+    return this.#ledger.revision;
   }
 
   /** Time of the first ask; undefined before it. */
@@ -100,7 +95,7 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
   }
 
   changedSince(revision: number): readonly TrialRecord[] {
-    return this.#trials.filter(t => t.revision > revision);
+    return this.trials.filter(t => t.revision > revision);
   }
 
   /** Hands out the next trial: a promoted one, an enqueued one, or a new proposal. */
@@ -110,9 +105,9 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
     this.#startedAtMs ??= now;
     const promoted = this.#promoted();
     if (promoted) return { kind: 'trial', trial: this.#start(promoted) };
-    const waiting = this.#trials.find(t => t.state === 'waiting');
+    const waiting = this.trials.find(t => t.state === 'waiting');
     if (waiting?.retryOf !== undefined) return { kind: 'trial', trial: this.#start(waiting) };
-    const spent = spentBudget(this.options.budget, this.#trials, now - this.#startedAtMs);
+    const spent = spentBudget(this.options.budget, this.trials, now - this.#startedAtMs);
     if (spent) return { kind: 'finished', because: spent };
     if (waiting) return { kind: 'trial', trial: this.#start(waiting) };
     if (this.options.terminator?.shouldStop(this.#stopContext())) return { kind: 'finished', because: 'terminator' };
@@ -121,7 +116,7 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
 
   /** The values of a step (every objective, finite or NaN); answers whether the trial should go on. */
   report(number: number, step: number, values: number | readonly number[]): PruneDecision {
-    const trial = this.#running(number);
+    const trial = this.#ledger.running(number);
     const vector = typeof values === 'number' ? [values] : [...values];
     if (vector.length !== this.options.objectives.length)
       throw new TuneFault('bad_step', `${this.options.objectives.length} values are needed, not ${vector.length}`);
@@ -130,12 +125,7 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
     // Whoever asks again may not have heard the answer; the values that count are those of the first time.
     if (last?.step === step) return this.#judge(trial, step);
     if (last && last.step > step) throw new TuneFault('bad_step', `step ${step} comes after step ${last.step}`);
-    this.#renewLease(trial);
-    const broken = vector.find(v => !Number.isFinite(v));
-    if (broken === undefined) trial.reports = [...trial.reports, { step, values: vector }];
-    else trial.reason = `A value at step ${step} is ${broken}, not a finite number.`;
-    this.#changed(trial);
-    if (broken !== undefined) return { kind: 'prune', because: trial.reason ?? '' };
+    if (!this.#ledger.report(trial, step, vector)) return { kind: 'prune', because: trial.reason ?? '' };
     return this.#judge(trial, step);
   }
 
@@ -150,28 +140,19 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
   /** Ends a trial. Telling a finished trial the same outcome again is ignored, so a retried request does no harm. */
   tell(number: number, outcome: number | readonly number[] | Outcome): TrialRecord {
     const told = asOutcome(outcome);
-    const known = this.#find(number);
+    const known = this.#ledger.find(number);
     if (known.state === told.kind && told.kind === 'complete' && sameValues(known.values, told.values)) return known;
-    const trial = this.#running(number);
-    this.#parallelism = Math.max(this.#parallelism, this.#trials.filter(t => t.state === 'running').length);
-    if (told.kind === 'complete') this.#complete(trial, told);
-    else {
-      trial.state = told.kind;
-      if (told.kind === 'failed') trial.reason = told.reason;
-      if (told.kind === 'pruned' && told.constraints) trial.constraints = [...told.constraints];
-    }
-    if (told.cost !== undefined) trial.cost = (trial.cost ?? 0) + told.cost;
-    trial.finishedAtMs = this.options.clock.now();
-    delete trial.leaseUntilMs;
-    this.#changed(trial);
+    const trial = this.#ledger.running(number);
+    this.#parallelism = Math.max(this.#parallelism, this.#ledger.countRunning());
+    this.#ledger.end(trial, told);
     return trial;
   }
 
   /** Keeps a running trial alive. */
   heartbeat(number: number): void {
-    const trial = this.#running(number);
-    this.#renewLease(trial);
-    this.#changed(trial);
+    const trial = this.#ledger.running(number);
+    this.#ledger.renewLease(trial);
+    this.#ledger.changed(trial);
   }
 
   /**
@@ -179,18 +160,16 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
    * hands the same trial out again, and the suggestions that follow are those of a study that was never interrupted.
    */
   release(number: number): TrialRecord {
-    const trial = this.#running(number);
-    trial.state = 'waiting';
-    delete trial.leaseUntilMs;
-    this.#changed(trial);
+    const trial = this.#ledger.running(number);
+    this.#ledger.release(trial);
     return trial;
   }
 
   /** Marks trials whose lease has ended as lost and queues their configuration again. `ask` does this by itself. */
   recoverLost(): readonly TrialRecord[] {
     const now = this.options.clock.now();
-    const lost = this.#trials.filter(t => t.state === 'running' && (t.leaseUntilMs ?? Number.POSITIVE_INFINITY) < now);
-    for (const trial of lost) this.#lose(trial, now);
+    const lost = this.trials.filter(t => t.state === 'running' && (t.leaseUntilMs ?? Number.POSITIVE_INFINITY) < now);
+    for (const trial of lost) this.#lose(trial);
     return lost;
   }
 
@@ -214,7 +193,7 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
       const { values, constraints, reports } = t;
       const own = this.#add(this.#space.toFlat(point), 'warm-start');
       Object.assign(own, { state: 'complete', values, reports, ...(constraints && { constraints }) });
-      this.#changed(own);
+      this.#ledger.changed(own);
       taken++;
     }
     return taken;
@@ -222,22 +201,18 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
 
   /** The best finished, feasible trial of a study with one objective (the first of equals). */
   best(): TrialRecord | undefined {
-    const losses = this.#feasible();
     if (this.options.objectives.length > 1)
       throw new TuneFault(
         'bad_option',
         'objectives',
         'has several entries: ask for the front, there is no single best',
       );
-    let best: { readonly trial: TrialRecord; readonly losses: readonly number[] } | undefined;
-    for (const entry of losses) if (best === undefined || entry.losses[0]! < best.losses[0]!) best = entry;
-    return best?.trial;
+    return bestOf(this.trials, this.options.objectives)[0];
   }
 
   /** Finished, feasible trials that no other dominates. */
   front(): readonly TrialRecord[] {
-    const entries = this.#feasible();
-    return paretoFront(entries.map(e => e.losses)).map(i => entries[i]!.trial);
+    return bestOf(this.trials, this.options.objectives);
   }
 
   /** The typed suggestion of a stored trial. */
@@ -253,8 +228,8 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
       seed: this.options.seed,
       space: this.#space.spec,
       objectives: this.options.objectives,
-      trials: structuredClone(this.#trials),
-      revision: this.#revision,
+      trials: structuredClone(this.trials),
+      revision: this.revision,
       ...(this.#startedAtMs !== undefined && { startedAtMs: this.#startedAtMs }),
       parallelism: this.#parallelism,
       sampler: { name: this.options.sampler.name, state: this.options.sampler.save() },
@@ -264,25 +239,18 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
 
   /** @internal Fills a new study from a snapshot that `restoreStudy` has checked. */
   adopt(snapshot: StudySnapshot): void {
-    this.#trials = structuredClone(snapshot.trials) as Mutable<TrialRecord>[];
-    this.#revision = snapshot.revision;
+    this.#ledger.replace(structuredClone(snapshot.trials), snapshot.revision);
     this.#startedAtMs = snapshot.startedAtMs;
     this.#parallelism = snapshot.parallelism;
-    for (const trial of this.#trials) this.#take(trial);
+    for (const trial of this.trials) this.#take(trial);
     this.options.sampler.load(snapshot.sampler.state);
     this.options.pruner.load(snapshot.pruner.state);
   }
 
   /** Takes over what other workers of a shared store have changed, so that this study stands where the stored one does. */
   merge(changes: StudyChanges): void {
-    for (const changed of changes.trials) {
-      if (changed.number > this.#trials.length)
-        throw new TuneFault('bad_snapshot', `trial ${this.#trials.length} is missing`);
-      const trial: Mutable<TrialRecord> = { ...changed };
-      this.#trials[changed.number] = trial;
-      this.#take(trial);
-    }
-    this.#revision = changes.revision;
+    this.#ledger.replace(changes.trials, changes.revision);
+    for (const trial of changes.trials) this.#take(trial);
     this.#parallelism = changes.parallelism;
     this.#startedAtMs = changes.startedAtMs;
     if (changes.sampler !== undefined) this.options.sampler.load(changes.sampler);
@@ -295,19 +263,19 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
     this.#spaceCount = undefined;
     this.#observations.reset(space);
     this.#taken.clear();
-    for (const trial of this.#trials) this.#take(trial);
+    for (const trial of this.trials) this.#take(trial);
   }
 
   /** @internal Records what a define-by-run trial has asked for. */
   setParams(number: number, params: FlatParams): void {
-    const trial = this.#running(number);
+    const trial = this.#ledger.running(number);
     trial.params = params;
-    this.#changed(trial);
+    this.#ledger.changed(trial);
   }
 
   #propose(): Ask<Suggestion<S>> {
     if (this.#isExhausted()) return { kind: 'exhausted' };
-    const number = this.#trials.length;
+    const number = this.trials.length;
     const context = this.#context(number);
     const proposed = this.options.sampler.propose(context);
     if (proposed === undefined) return { kind: 'finished', because: 'sampler' };
@@ -324,7 +292,7 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
     return {
       space: this.#space,
       number,
-      observations: this.#observations.view(this.#trials),
+      observations: this.#observations.view(this.trials),
       objectives: objectives.length,
       rng: trialRng(seed, number),
       plannedTrials: budget.trials,
@@ -339,8 +307,18 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
   }
 
   #stopContext(): StopContext {
-    const { space, observations, objectives, rng, plannedTrials } = this.#context(this.#trials.length);
-    return { space, observations, objectives, rng, plannedTrials };
+    const endOf = ({ number }: Observation): number => this.trials[number]?.finishedAtMs ?? 0;
+    const isPending = (o: Observation): number => Number(o.kind === 'pending');
+    const observations = this.#observations
+      .view(this.trials)
+      .toSorted((a, b) => isPending(a) - isPending(b) || endOf(a) - endOf(b) || a.number - b.number);
+    return {
+      space: this.#space,
+      observations,
+      objectives: this.options.objectives.length,
+      plannedTrials: this.options.budget.trials,
+      rng: stream => trialRng(this.options.seed, stream, 0.75),
+    };
   }
 
   #isExhausted(): boolean {
@@ -349,26 +327,23 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
     return this.#taken.size >= this.#spaceCount;
   }
 
-  #promoted(): Mutable<TrialRecord> | undefined {
+  #promoted(): OpenRecord | undefined {
     const { pruner } = this.options;
-    if (!pruner.promote || !this.#trials.some(t => t.state === 'paused')) return undefined;
+    if (!pruner.promote || !this.trials.some(t => t.state === 'paused')) return undefined;
     const reported = this.#reportedTrials();
     for (const number of pruner.retire?.(reported) ?? []) {
-      const trial = this.#find(number);
+      const trial = this.#ledger.find(number);
       trial.state = 'pruned';
-      this.#changed(trial);
+      this.#ledger.changed(trial);
     }
     const number = pruner.promote(reported);
-    return number === undefined ? undefined : this.#find(number);
+    return number === undefined ? undefined : this.#ledger.find(number);
   }
 
-  #start(trial: Mutable<TrialRecord>): RunningTrial<Suggestion<S>> {
+  #start(trial: OpenRecord): RunningTrial<Suggestion<S>> {
     const resumeFrom = trial.reports.at(-1)?.step;
-    trial.state = 'running';
-    trial.startedAtMs ??= this.options.clock.now();
-    this.#renewLease(trial);
-    this.#changed(trial);
-    this.#parallelism = Math.max(this.#parallelism, this.#trials.filter(t => t.state === 'running').length);
+    this.#ledger.start(trial);
+    this.#parallelism = Math.max(this.#parallelism, this.#ledger.countRunning());
     return {
       number: trial.number,
       params: this.paramsOf(trial),
@@ -377,35 +352,13 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
     };
   }
 
-  #complete(trial: Mutable<TrialRecord>, told: Extract<Outcome, { kind: 'complete' }>): void {
-    if (told.values.length !== this.options.objectives.length)
-      throw new TuneFault(
-        'bad_values',
-        `${this.options.objectives.length} values are needed, not ${told.values.length}`,
-      );
-    trial.values = [...told.values];
-    if (told.constraints) trial.constraints = [...told.constraints];
-    const broken = [...told.values, ...(told.constraints ?? [])].find(v => !Number.isFinite(v));
-    trial.state = broken === undefined ? 'complete' : 'failed';
-    if (broken !== undefined) {
-      trial.reason = `A value is ${broken}, not a finite number.`;
-      // NaN and Infinity do not survive JSON; the reason keeps what was told.
-      delete trial.values;
-      delete trial.constraints;
-    }
-  }
-
-  #lose(trial: Mutable<TrialRecord>, now: number): void {
-    trial.state = 'lost';
-    trial.reason = 'No heartbeat before the lease ended.';
-    trial.finishedAtMs = now;
-    delete trial.leaseUntilMs;
-    this.#changed(trial);
+  #lose(trial: OpenRecord): void {
+    this.#ledger.lose(trial);
     if (trial.retries >= this.options.retries) return;
     const repeat = this.#add(trial.params, 'retry');
     repeat.retryOf = trial.number;
     repeat.retries = trial.retries + 1;
-    this.#changed(repeat);
+    this.#ledger.changed(repeat);
   }
 
   #enqueueFlat(partial: FlatParams, origin: 'enqueued' | 'default'): TrialRecord {
@@ -418,54 +371,22 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
       if (!domain.has(value)) throw new TuneFault('bad_params', `"${name}" is never ${String(value)}`);
       point[i] = domain.kind === 'category' ? domain.toIndex(value) : domain.toUnit(value);
     });
-    const rng = trialRng(this.options.seed, this.#trials.length, 0.5);
+    const rng = trialRng(this.options.seed, this.trials.length, 0.5);
     const settled = this.#space.toFlat(this.#space.settle(point, rng));
     // A value that was given is kept as given: the way through the unit interval rounds in the last bits.
     const exact = Object.fromEntries(Object.entries(settled).map(([k, v]) => [k, partial[k] ?? v]));
     return this.#add(exact, origin);
   }
 
-  #add(params: FlatParams, origin: string): Mutable<TrialRecord> {
-    const trial: Mutable<TrialRecord> = {
-      number: this.#trials.length,
-      state: 'waiting',
-      params,
-      origin,
-      reports: [],
-      retries: 0,
-      createdAtMs: this.options.clock.now(),
-      revision: 0,
-    };
-    this.#trials.push(trial);
+  #add(params: FlatParams, origin: string): OpenRecord {
+    const trial = this.#ledger.add(params, origin);
     this.#take(trial);
-    this.#changed(trial);
     return trial;
   }
 
   #take(trial: TrialRecord): void {
     const point = this.#space.isOpen ? undefined : this.#space.toPoint(trial.params);
     if (point) this.#taken.set(this.#space.keyOf(point), trial.number);
-  }
-
-  #renewLease(trial: Mutable<TrialRecord>): void {
-    if (Number.isFinite(this.options.leaseMs)) trial.leaseUntilMs = this.options.clock.now() + this.options.leaseMs;
-  }
-
-  #changed(trial: Mutable<TrialRecord>): void {
-    trial.revision = ++this.#revision;
-    this.options.onChange?.(trial);
-  }
-
-  #find(number: number): Mutable<TrialRecord> {
-    const trial = this.#trials[number];
-    if (!trial) throw new TuneFault('trial_not_found', number);
-    return trial;
-  }
-
-  #running(number: number): Mutable<TrialRecord> {
-    const trial = this.#find(number);
-    if (trial.state !== 'running') throw new TuneFault('trial_not_running', number, trial.state);
-    return trial;
   }
 
   #reported(trial: TrialRecord): ReportedTrial {
@@ -475,13 +396,7 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
   }
 
   #reportedTrials(): readonly ReportedTrial[] {
-    return this.#trials.filter(t => t.reports.length > 0 && t.state !== 'lost').map(t => this.#reported(t));
-  }
-
-  #feasible(): readonly { readonly trial: TrialRecord; readonly losses: readonly number[] }[] {
-    return this.#trials
-      .filter(t => t.state === 'complete' && t.values !== undefined && violationOf(t.constraints) === 0)
-      .map(trial => ({ trial, losses: toLosses(trial.values ?? [], this.options.objectives) }));
+    return this.trials.filter(t => t.reports.length > 0 && t.state !== 'lost').map(t => this.#reported(t));
   }
 }
 
