@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { createRng } from '@holdfast/stats';
 import { createStudy, type FlatParams, type Param, type Sampler, type Scalar, type SpaceSpec } from '@holdfast/tune';
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'shared', 'specs', 'tuning');
@@ -85,16 +86,28 @@ export function problemOf(module: ProblemModule, name: string, shift = 0): Probl
   };
 }
 
-/** Simple regret of a study planned for so many trials. */
-export function regretOf(problem: Problem, sampler: Sampler, seed: number, trials: number): number {
+/**
+ * Simple regret of a study planned for so many trials. With several workers each asks again as soon as its trial, which
+ * takes between half and one and a half units of time, has ended: results arrive late and out of order.
+ */
+export function regretOf(problem: Problem, sampler: Sampler, seed: number, trials: number, workers = 1): number {
   const study = createStudy({ space: problem.space, sampler, seed, budget: { trials } });
+  const rng = createRng(seed);
+  const running: { readonly number: number; readonly value: number; readonly endsAt: number }[] = [];
   let best = Number.POSITIVE_INFINITY;
+  let now = 0;
   for (;;) {
-    const ask = study.ask();
-    if (ask.kind !== 'trial') return Math.max(0, best - problem.optimum);
-    const value = problem.evaluate(ask.trial.flat);
-    study.tell(ask.trial.number, value);
-    best = Math.min(best, value);
+    const ask = running.length < workers ? study.ask() : undefined;
+    if (ask?.kind === 'trial') {
+      const { number, flat } = ask.trial;
+      running.push({ number, value: problem.evaluate(flat), endsAt: now + rng.uniform(0.5, 1.5) });
+      continue;
+    }
+    const next = running.sort((a, b) => a.endsAt - b.endsAt).shift();
+    if (next === undefined) return Math.max(0, best - problem.optimum);
+    now = next.endsAt;
+    study.tell(next.number, next.value);
+    best = Math.min(best, next.value);
   }
 }
 

@@ -4,7 +4,9 @@
  * Marks: <= at or below the peer's median, ~ the quartiles overlap, > worse, >> worse than twice the peer's median.
  *
  *   npm run bench -- tune-problems [--samplers auto,tpe] [--problems branin2,...] [--budget 50,200] [--seeds 3]
- *     [--shift 0,0.1] [--store FILE] [--report]
+ *     [--shift 0,0.1] [--workers 1] [--store FILE] [--report]
+ *
+ * With several workers, that many trials run at once; the peers' figures stay those of one trial after the other.
  *
  * A store keeps every run as a line of JSON and runs only what it lacks, so that a long table can be measured in
  * pieces; --report runs nothing. Exit code 1 when `auto` is above its peers in more than a fifth of the cells or beyond
@@ -51,6 +53,8 @@ interface Run {
   readonly sampler: string;
   readonly seed: number;
   readonly trials: number;
+  /** Trials at once; absent for one. */
+  readonly workers?: number;
   readonly regret: number;
   readonly cpuMs: number;
 }
@@ -62,13 +66,14 @@ const samplers = option('samplers', 'auto').split(',');
 const seeds = Number(option('seeds', '3'));
 const budgets = option('budget', '50').split(',').map(Number);
 const shifts = option('shift', '0').split(',').map(Number);
+const workers = Number(option('workers', '1'));
 const store = option('store', '');
 const reportsOnly = process.argv.includes('--report');
 /** Regrets below these are rounding of the stored optimum: of problems, of tables. */
 const rounding = { problem: 1e-9, table: 1e-6 };
 
-const key = (r: Pick<Run, 'problem' | 'shift' | 'sampler' | 'seed' | 'trials'>): string =>
-  [r.problem, r.shift, r.sampler, r.seed, r.trials].join(' ');
+const key = (r: Pick<Run, 'problem' | 'shift' | 'sampler' | 'seed' | 'trials' | 'workers'>): string =>
+  [r.problem, r.shift, r.sampler, r.seed, r.trials, r.workers ?? 1].join(' ');
 const runs = new Map<string, Run>();
 if (store !== '' && existsSync(store))
   for (const line of readFileSync(store, 'utf8').trim().split('\n')) {
@@ -79,7 +84,7 @@ if (store !== '' && existsSync(store))
 /** A table looks the same whatever the shift: it has no floats. Every budget is a study of its own: samplers plan. */
 const cells = problems.flatMap(problem =>
   (module.TABLES.includes(problem) ? [0] : shifts).flatMap(shift =>
-    samplers.flatMap(sampler => budgets.map(trials => ({ problem, shift, sampler, trials }))),
+    samplers.flatMap(sampler => budgets.map(trials => ({ problem, shift, sampler, trials, workers }))),
   ),
 );
 // Seed by seed, so that a table which was cut short has about as many seeds in every cell.
@@ -89,7 +94,7 @@ for (let seed = 1000; seed < 1000 + seeds && !reportsOnly; seed++)
     if (!make) throw new Error(`Unknown sampler ${cell.sampler}; choose from ${Object.keys(makers).join(', ')}.`);
     if (runs.has(key({ ...cell, seed }))) continue;
     const started = cpuMs();
-    const regret = regretOf(problemOf(module, cell.problem, cell.shift), make(), seed, cell.trials);
+    const regret = regretOf(problemOf(module, cell.problem, cell.shift), make(), seed, cell.trials, workers);
     const run = { ...cell, seed, regret, cpuMs: cpuMs() - started };
     runs.set(key(run), run);
     if (store !== '') appendFileSync(store, `${JSON.stringify(run)}\n`);
