@@ -86,27 +86,57 @@ export function problemOf(module: ProblemModule, name: string, shift = 0): Probl
   };
 }
 
-/**
- * Simple regret of a study planned for so many trials. With several workers each asks again as soon as its trial, which
- * takes between half and one and a half units of time, has ended: results arrive late and out of order.
- */
-export function regretOf(problem: Problem, sampler: Sampler, seed: number, trials: number, workers = 1): number {
+/** Whoever proposes configurations: a study of ours, or another system in a process of its own. */
+export interface Searcher {
+  /** The next configuration; undefined when there is none any more, or none before something is told. */
+  ask(): Promise<Proposal | undefined> | Proposal | undefined;
+  tell(number: number, value: number): Promise<void> | void;
+}
+
+interface Proposal {
+  readonly number: number;
+  readonly flat: FlatParams;
+}
+
+/** A study of ours that knows how many trials there will be. */
+export function studyOf(problem: Problem, sampler: Sampler, seed: number, trials: number): Searcher {
   const study = createStudy({ space: problem.space, sampler, seed, budget: { trials } });
+  return {
+    ask() {
+      const ask = study.ask();
+      return ask.kind === 'trial' ? ask.trial : undefined;
+    },
+    tell(number, value) {
+      study.tell(number, value);
+    },
+  };
+}
+
+/**
+ * Simple regret after so many trials. With several workers each asks again as soon as its trial, which takes between
+ * half and one and a half units of time, has ended: results arrive late and out of order.
+ */
+export async function regretOf(
+  problem: Problem,
+  searcher: Searcher,
+  { seed, trials, workers }: { readonly seed: number; readonly trials: number; readonly workers: number },
+): Promise<number> {
   const rng = createRng(seed);
   const running: { readonly number: number; readonly value: number; readonly endsAt: number }[] = [];
   let best = Number.POSITIVE_INFINITY;
   let now = 0;
-  for (;;) {
-    const ask = running.length < workers ? study.ask() : undefined;
-    if (ask?.kind === 'trial') {
-      const { number, flat } = ask.trial;
-      running.push({ number, value: problem.evaluate(flat), endsAt: now + rng.uniform(0.5, 1.5) });
+  for (let left = trials; ; ) {
+    const asked = left > 0 && running.length < workers ? await searcher.ask() : undefined;
+    if (asked) {
+      left--;
+      const value = problem.evaluate(asked.flat);
+      running.push({ number: asked.number, value, endsAt: now + rng.uniform(0.5, 1.5) });
       continue;
     }
     const next = running.sort((a, b) => a.endsAt - b.endsAt).shift();
     if (next === undefined) return Math.max(0, best - problem.optimum);
     now = next.endsAt;
-    study.tell(next.number, next.value);
+    await searcher.tell(next.number, next.value);
     best = Math.min(best, next.value);
   }
 }

@@ -23,6 +23,7 @@ import {
   problemOf,
   quantile,
   regretOf,
+  studyOf,
 } from './tune-harness.ts';
 
 const makers: Readonly<Record<string, () => Sampler>> = {
@@ -94,7 +95,8 @@ for (let seed = 1000; seed < 1000 + seeds && !reportsOnly; seed++)
     if (!make) throw new Error(`Unknown sampler ${cell.sampler}; choose from ${Object.keys(makers).join(', ')}.`);
     if (runs.has(key({ ...cell, seed }))) continue;
     const started = cpuMs();
-    const regret = regretOf(problemOf(module, cell.problem, cell.shift), make(), seed, cell.trials, workers);
+    const problem = problemOf(module, cell.problem, cell.shift);
+    const regret = await regretOf(problem, studyOf(problem, make(), seed, cell.trials), { ...cell, seed });
     const run = { ...cell, seed, regret, cpuMs: cpuMs() - started };
     runs.set(key(run), run);
     if (store !== '') appendFileSync(store, `${JSON.stringify(run)}\n`);
