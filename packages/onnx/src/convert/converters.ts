@@ -31,7 +31,7 @@ const convertPickle: Converter = async (bytes, _, settings) => {
 };
 
 const convertCompressed: Converter = async (bytes, files, settings) => {
-  const { decompress } = await import('./pickle/decompress.ts');
+  const { decompress } = await import('./compression/decompress.ts');
   const inner = decompress(bytes);
   const kind = sniffFile(inner);
   const load = kind === 'compressed_pickle' ? undefined : converters.get(kind);

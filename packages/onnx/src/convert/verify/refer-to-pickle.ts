@@ -1,4 +1,4 @@
-import { decompress } from '../pickle/decompress.ts';
+import { decompress } from '../compression/decompress.ts';
 import { unpickle } from '../pickle/pickle-machine.ts';
 import { PyObject } from '../pickle/python-values.ts';
 import { inputColumns, parts } from '../sklearn/input-columns.ts';
