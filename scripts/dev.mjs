@@ -34,7 +34,10 @@ function install() {
   if (existsSync(stamp) && existsSync(node24) && readFileSync(stamp, 'utf8') === wanted) return;
   console.error('holdfast: installing dependencies (once)');
   // npm's warnings about engines speak of the Node that runs npm; the work itself runs on the Node 24 installed here.
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const quietly = { stdio: ['ignore', 'ignore', 'inherit'] };
+  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], quietly);
+  // The one package whose install script is wanted: it brings Node itself.
+  run('npm', ['rebuild', 'node', '--ignore-scripts=false', '--loglevel=error'], quietly);
   writeFileSync(stamp, wanted);
 }
 
