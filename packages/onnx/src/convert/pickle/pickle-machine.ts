@@ -3,6 +3,7 @@ import { decodeText } from '../../wire/wire-reader.ts';
 import { inertGlobal } from './globals.ts';
 import { readJoblibArray } from './joblib-array.ts';
 import { buildNumpyArray, buildNumpyType, bytesOf, callNumpy } from './numpy-build.ts';
+import { latin1, malformed, PickleReader, unescapeUnicode } from './pickle-reader.ts';
 import {
   NumpyArray,
   NumpyType,
@@ -21,10 +22,6 @@ const maxStack = 4_000_000;
 
 const mark = Symbol('mark');
 type StackItem = PyValue | typeof mark;
-
-function malformed(what: string, at: number): OnnxError {
-  return new OnnxError('source_malformed', `The pickle is not valid: ${what} at byte ${at}; save the model again.`);
-}
 
 /** What a persistent id stands for; PyTorch files use them for tensor storages. */
 export type PersistentLoad = (id: PyValue) => PyValue;
@@ -47,27 +44,23 @@ export function unpickle(bytes: Uint8Array, start = 0, persistentLoad?: Persiste
 }
 
 class PickleMachine {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #in: PickleReader;
   readonly #persistentLoad: PersistentLoad | undefined;
   readonly #stack: StackItem[] = [];
   readonly #memo = new Map<number, PyValue>();
   /** Where the memo holds wrappers of joblib whose arrays are not read yet. */
   readonly #wrapperReferences = new Map<PyObject, number[]>();
   readonly #globals = new Set<string>();
-  #at: number;
 
   constructor(bytes: Uint8Array, start: number, persistentLoad: PersistentLoad | undefined) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#at = start;
+    this.#in = new PickleReader(bytes, start);
     this.#persistentLoad = persistentLoad;
   }
 
   run(): UnpickledStream {
     for (let operations = 0; operations < maxOperations; operations++) {
-      const opcode = this.#byte();
-      if (opcode === 0x2e) return { value: this.#pop(), end: this.#at, globals: [...this.#globals] };
+      const opcode = this.#in.byte();
+      if (opcode === 0x2e) return { value: this.#pop(), end: this.#in.at, globals: [...this.#globals] };
       this.#step(opcode);
       if (this.#stack.length > maxStack)
         throw new OnnxError('too_large', 'The pickle needs too deep a stack; it is not a model.');
@@ -81,10 +74,10 @@ class PickleMachine {
   #step(opcode: number): void {
     switch (opcode) {
       case 0x80:
-        this.#byte();
+        this.#in.byte();
         return; // PROTO
       case 0x95:
-        this.#take(8);
+        this.#in.take(8);
         return; // FRAME
       case 0x28:
         this.#stack.push(mark);
@@ -108,64 +101,64 @@ class PickleMachine {
         this.#push(false);
         return; // NEWFALSE
       case 0x49:
-        this.#push(this.#textInt(this.#line()));
+        this.#push(this.#in.textInt(this.#in.line()));
         return; // INT
       case 0x4c:
-        this.#push(this.#textLong(this.#line()));
+        this.#push(this.#in.textLong(this.#in.line()));
         return; // LONG
       case 0x4a:
-        this.#push(BigInt(this.#view.getInt32(this.#take(4), true)));
+        this.#push(BigInt(this.#in.view.getInt32(this.#in.take(4), true)));
         return; // BININT
       case 0x4b:
-        this.#push(BigInt(this.#byte()));
+        this.#push(BigInt(this.#in.byte()));
         return; // BININT1
       case 0x4d:
-        this.#push(BigInt(this.#view.getUint16(this.#take(2), true)));
+        this.#push(BigInt(this.#in.view.getUint16(this.#in.take(2), true)));
         return; // BININT2
       case 0x8a:
-        this.#push(this.#long(this.#byte()));
+        this.#push(this.#in.long(this.#in.byte()));
         return; // LONG1
       case 0x8b:
-        this.#push(this.#long(this.#size4()));
+        this.#push(this.#in.long(this.#in.size4()));
         return; // LONG4
       case 0x46:
-        this.#push(this.#textFloat(this.#line()));
+        this.#push(this.#in.textFloat(this.#in.line()));
         return; // FLOAT
       case 0x47:
-        this.#push(this.#view.getFloat64(this.#take(8), false));
+        this.#push(this.#in.view.getFloat64(this.#in.take(8), false));
         return; // BINFLOAT
       case 0x53:
-        this.#push(this.#quoted(this.#line()));
+        this.#push(this.#in.quoted(this.#in.line()));
         return; // STRING
       case 0x54:
-        this.#push(latin1(this.#payload(this.#size4())));
+        this.#push(latin1(this.#in.payload(this.#in.size4())));
         return; // BINSTRING
       case 0x55:
-        this.#push(latin1(this.#payload(this.#byte())));
+        this.#push(latin1(this.#in.payload(this.#in.byte())));
         return; // SHORT_BINSTRING
       case 0x56:
-        this.#push(unescapeUnicode(this.#line()));
+        this.#push(unescapeUnicode(this.#in.line()));
         return; // UNICODE
       case 0x58:
-        this.#push(decodeText(this.#payload(this.#size4())));
+        this.#push(decodeText(this.#in.payload(this.#in.size4())));
         return; // BINUNICODE
       case 0x8c:
-        this.#push(decodeText(this.#payload(this.#byte())));
+        this.#push(decodeText(this.#in.payload(this.#in.byte())));
         return; // SHORT_BINUNICODE
       case 0x8d:
-        this.#push(decodeText(this.#payload(this.#size8())));
+        this.#push(decodeText(this.#in.payload(this.#in.size8())));
         return; // BINUNICODE8
       case 0x42:
-        this.#push(this.#payload(this.#size4()));
+        this.#push(this.#in.payload(this.#in.size4()));
         return; // BINBYTES
       case 0x43:
-        this.#push(this.#payload(this.#byte()));
+        this.#push(this.#in.payload(this.#in.byte()));
         return; // SHORT_BINBYTES
       case 0x8e:
-        this.#push(this.#payload(this.#size8()));
+        this.#push(this.#in.payload(this.#in.size8()));
         return; // BINBYTES8
       case 0x96:
-        this.#push(this.#payload(this.#size8()));
+        this.#push(this.#in.payload(this.#in.size8()));
         return; // BYTEARRAY8
       default:
         this.#stepContainer(opcode);
@@ -234,34 +227,34 @@ class PickleMachine {
   #stepObject(opcode: number): void {
     switch (opcode) {
       case 0x70:
-        this.#memoise(Number(this.#line()));
+        this.#memoise(Number(this.#in.line()));
         return; // PUT
       case 0x71:
-        this.#memoise(this.#byte());
+        this.#memoise(this.#in.byte());
         return; // BINPUT
       case 0x72:
-        this.#memoise(this.#size4());
+        this.#memoise(this.#in.size4());
         return; // LONG_BINPUT
       case 0x94:
         this.#memoise(this.#memo.size);
         return; // MEMOIZE
       case 0x67:
-        this.#push(this.#recall(Number(this.#line())));
+        this.#push(this.#recall(Number(this.#in.line())));
         return; // GET
       case 0x68:
-        this.#push(this.#recall(this.#byte()));
+        this.#push(this.#recall(this.#in.byte()));
         return; // BINGET
       case 0x6a:
-        this.#push(this.#recall(this.#size4()));
+        this.#push(this.#recall(this.#in.size4()));
         return; // LONG_BINGET
       case 0x63:
-        this.#push(this.#global(this.#line(), this.#line()));
+        this.#push(this.#global(this.#in.line(), this.#in.line()));
         return; // GLOBAL
       case 0x93: {
         // STACK_GLOBAL
         const [module, name] = this.#popSeveral(2);
         if (typeof module !== 'string' || typeof name !== 'string')
-          throw malformed('a class name that is not text', this.#at);
+          throw malformed('a class name that is not text', this.#in.at);
         this.#push(this.#global(module, name));
         return;
       }
@@ -285,7 +278,7 @@ class PickleMachine {
       }
       case 0x69: {
         // INST
-        const type = this.#global(this.#line(), this.#line());
+        const type = this.#global(this.#in.line(), this.#in.line());
         this.#push(this.#call(type, this.#popMark()));
         return;
       }
@@ -299,7 +292,7 @@ class PickleMachine {
         this.#build(this.#pop());
         return; // BUILD
       case 0x50:
-        this.#push(this.#persistent(this.#line()));
+        this.#push(this.#persistent(this.#in.line()));
         return; // PERSID
       case 0x51:
         this.#push(this.#persistent(this.#pop()));
@@ -314,9 +307,9 @@ class PickleMachine {
       case 0x82:
       case 0x83:
       case 0x84:
-        throw malformed('an extension registry code', this.#at);
+        throw malformed('an extension registry code', this.#in.at);
       default:
-        throw malformed(`opcode 0x${opcode.toString(16)}`, this.#at - 1);
+        throw malformed(`opcode 0x${opcode.toString(16)}`, this.#in.at - 1);
     }
   }
 
@@ -328,7 +321,7 @@ class PickleMachine {
 
   #call(type: PyValue, args: readonly PyValue[]): PyValue {
     if (type instanceof PyObject) return new PyObject(type.type, args);
-    if (!(type instanceof PyGlobal)) throw malformed('a call of something that is no class', this.#at);
+    if (!(type instanceof PyGlobal)) throw malformed('a call of something that is no class', this.#in.at);
     const array = callNumpy(type, args);
     if (array !== undefined) return array;
     const [first] = args;
@@ -342,7 +335,7 @@ class PickleMachine {
       case 'copyreg._reconstructor':
       case 'copyreg.__newobj__':
         if (first instanceof PyGlobal) return new PyObject(first, []);
-        throw malformed('an object without class', this.#at);
+        throw malformed('an object without class', this.#in.at);
       case 'builtins.set':
       case 'builtins.frozenset': {
         const set = new PySet();
@@ -365,10 +358,10 @@ class PickleMachine {
   }
 
   #joblibArray(wrapper: PyObject): PyValue {
-    const { array, end } = readJoblibArray(wrapper, this.#bytes, this.#at, at =>
-      unpickle(this.#bytes, at, this.#persistentLoad),
+    const { array, end } = readJoblibArray(wrapper, this.#in.bytes, this.#in.at, at =>
+      unpickle(this.#in.bytes, at, this.#persistentLoad),
     );
-    this.#at = end;
+    this.#in.at = end;
     return array;
   }
 
@@ -402,20 +395,20 @@ class PickleMachine {
   #appendTo(values: readonly PyValue[]): void {
     const target = this.#top();
     if (!(target instanceof PyList) && !(target instanceof PyObject))
-      throw malformed('an append to something that is no list', this.#at);
+      throw malformed('an append to something that is no list', this.#in.at);
     for (const value of values) target.items.push(value);
   }
 
   #addItems(values: readonly PyValue[]): void {
     const target = this.#top();
-    if (!(target instanceof PySet)) throw malformed('an addition to something that is no set', this.#at);
+    if (!(target instanceof PySet)) throw malformed('an addition to something that is no set', this.#in.at);
     for (const value of values) target.items.push(value);
   }
 
   #setItems(values: readonly PyValue[]): void {
     const target = this.#top();
     const dict = target instanceof PyObject ? target.entries : target;
-    if (!(dict instanceof PyDict)) throw malformed('an item of something that is no dict', this.#at);
+    if (!(dict instanceof PyDict)) throw malformed('an item of something that is no dict', this.#in.at);
     for (let i = 0; i + 1 < values.length; i += 2) dict.set(values[i]!, values[i + 1]!);
   }
 
@@ -425,7 +418,7 @@ class PickleMachine {
 
   #pop(): PyValue {
     const value = this.#stack.pop();
-    if (value === undefined || value === mark) throw malformed('a missing value', this.#at);
+    if (value === undefined || value === mark) throw malformed('a missing value', this.#in.at);
     return value;
   }
 
@@ -438,7 +431,7 @@ class PickleMachine {
   #popMark(): PyValue[] {
     const values: PyValue[] = [];
     for (let item = this.#stack.pop(); item !== mark; item = this.#stack.pop()) {
-      if (item === undefined) throw malformed('a missing mark', this.#at);
+      if (item === undefined) throw malformed('a missing mark', this.#in.at);
       values.push(item);
     }
     return values.reverse();
@@ -446,120 +439,19 @@ class PickleMachine {
 
   #top(): PyValue {
     const value = this.#stack.at(-1);
-    if (value === undefined || value === mark) throw malformed('a missing value', this.#at);
+    if (value === undefined || value === mark) throw malformed('a missing value', this.#in.at);
     return value;
   }
 
   #recall(index: number): PyValue {
     const value = this.#memo.get(index);
-    if (value === undefined) throw malformed(`an unknown reference ${index}`, this.#at);
+    if (value === undefined) throw malformed(`an unknown reference ${index}`, this.#in.at);
     return value;
-  }
-
-  #byte(): number {
-    return this.#bytes[this.#take(1)]!;
-  }
-
-  #take(length: number): number {
-    const at = this.#at;
-    if (length > this.#bytes.length - at)
-      throw new OnnxError(
-        'truncated',
-        `The pickle is truncated: unexpected end at byte ${this.#bytes.length}; copy or download the file again.`,
-      );
-    this.#at = at + length;
-    return at;
-  }
-
-  #payload(length: number): Uint8Array {
-    const at = this.#take(length);
-    return this.#bytes.subarray(at, at + length);
-  }
-
-  #size4(): number {
-    const size = this.#view.getInt32(this.#take(4), true);
-    if (size < 0) throw malformed('a negative length', this.#at);
-    return size;
-  }
-
-  #size8(): number {
-    const size = this.#view.getBigUint64(this.#take(8), true);
-    if (size > BigInt(this.#bytes.length)) this.#take(Number.MAX_SAFE_INTEGER);
-    return Number(size);
-  }
-
-  #line(): string {
-    const end = this.#bytes.indexOf(10, this.#at);
-    if (end < 0) this.#take(Number.MAX_SAFE_INTEGER);
-    const text = latin1(this.#bytes.subarray(this.#at, end));
-    this.#at = end + 1;
-    return text.endsWith('\r') ? text.slice(0, -1) : text;
-  }
-
-  #long(length: number): bigint {
-    const raw = this.#payload(length);
-    if (length > 64)
-      throw new OnnxError('too_large', `The pickle holds an integer of ${length} bytes; no model needs it.`);
-    let value = 0n;
-    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(raw[i]!);
-    return length > 0 ? BigInt.asIntN(length * 8, value) : 0n;
-  }
-
-  #textInt(text: string): PyValue {
-    if (text === '00') return false;
-    if (text === '01') return true;
-    return this.#textLong(text);
-  }
-
-  #textLong(text: string): bigint {
-    const digits = text.replace(/L$/, '');
-    if (!/^[+-]?\d{1,150}$/.test(digits)) throw malformed('a bad integer', this.#at);
-    return BigInt(digits);
-  }
-
-  #textFloat(text: string): number {
-    const named: Readonly<Record<string, number>> = {
-      inf: Number.POSITIVE_INFINITY,
-      '-inf': Number.NEGATIVE_INFINITY,
-      nan: Number.NaN,
-    };
-    const value = named[text.toLowerCase()] ?? Number(text);
-    if (Number.isNaN(value) && text.toLowerCase() !== 'nan') throw malformed('a bad number', this.#at);
-    return value;
-  }
-
-  #quoted(text: string): string {
-    const inner = /^(['"])(.*)\1$/.exec(text.trim())?.[2];
-    if (inner === undefined) throw malformed('a bad string', this.#at);
-    return inner.replace(/\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)/g, (_, code: string) => unescapePython(code));
   }
 }
 
 const isArrayWrapper = ({ type }: PyObject): boolean =>
   type.name === 'NumpyArrayWrapper' && type.module === 'joblib.numpy_pickle';
-
-function unescapePython(code: string): string {
-  const named: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', f: '\f', v: '\v', a: '\x07' };
-  if (code[0] === 'x' && code.length === 3) return String.fromCharCode(Number.parseInt(code.slice(1), 16));
-  if (/^[0-7]+$/.test(code)) return String.fromCharCode(Number.parseInt(code, 8));
-  return named[code] ?? code;
-}
-
-function unescapeUnicode(text: string): string {
-  return text.replace(
-    /\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})/g,
-    (whole, short: string | undefined, long: string | undefined) => {
-      const code = Number.parseInt(short ?? long ?? '', 16);
-      return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
-    },
-  );
-}
-
-function latin1(bytes: Uint8Array): string {
-  let text = '';
-  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
-  return text;
-}
 
 function tupleItems(value: PyValue | undefined): readonly PyValue[] {
   if (value instanceof PyTuple || value instanceof PyList) return value.items;
