@@ -14,6 +14,7 @@ import {
   auto,
   bohbSampler,
   createStudy,
+  freezeThaw,
   gp,
   hyperband,
   medianPruner,
@@ -41,6 +42,7 @@ const prunersFor: Readonly<Record<string, (min: number, max: number) => Pruner>>
   asha: (minSteps, maxSteps) => asha({ minSteps, maxSteps }),
   guarded: (minSteps, maxSteps) => rankGuard(asha({ minSteps, maxSteps })),
   hyperband: (minSteps, maxSteps) => hyperband({ minSteps, maxSteps }),
+  thaw: (minSteps, maxSteps) => freezeThaw({ minSteps, maxSteps }),
 };
 
 interface Run {

@@ -60,6 +60,7 @@ export {
   populationSampler,
 } from './population/population-sampler.ts';
 export { asha } from './pruners/asha.ts';
+export { freezeThaw } from './pruners/freeze-thaw.ts';
 export { hyperband } from './pruners/hyperband.ts';
 export { type LearningCurveOptions, learningCurvePruner } from './pruners/learning-curve.ts';
 export { type PatientOptions, patientPruner } from './pruners/patient.ts';
@@ -90,7 +91,7 @@ export { type GridOptions, grid } from './samplers/grid.ts';
 export { LocalFinish } from './samplers/local-finish.ts';
 export { type QuasiRandomOptions, quasiRandom } from './samplers/quasi-random.ts';
 export { random } from './samplers/random.ts';
-export type { Observation, ProposalContext, Sampler } from './samplers/sampler.ts';
+export type { Ladder, Observation, ProposalContext, Resume, Sampler } from './samplers/sampler.ts';
 export { type TpeOptions, tpe } from './samplers/tpe.ts';
 export {
   type CategoricalParam,

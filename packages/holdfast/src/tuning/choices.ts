@@ -6,6 +6,7 @@ import {
   bohbSampler,
   cmaEs,
   forest,
+  freezeThaw,
   gp,
   grid,
   hyperband,
@@ -112,6 +113,7 @@ const pruners: Readonly<Record<string, Choice<Pruner>>> = {
   'successive-halving': choice(rungs.extend({ cohort: whole }), successiveHalving),
   asha: choice(rungs, asha),
   hyperband: choice(rungs, hyperband),
+  'freeze-thaw': choice(rungs, freezeThaw),
   wilcoxon: choice(z.strictObject({ pThreshold: number, startupSteps: whole }), wilcoxonPruner),
   'learning-curve': choice(
     z.strictObject({ maxSteps: z.number(), confidence: number, startupReports: whole }),

@@ -1,4 +1,5 @@
 import type { Rng } from '../rng.ts';
+import type { Ladder } from '../samplers/sampler.ts';
 import type { Json } from '../study/trial.ts';
 
 /** Losses (less is better) of every objective at one step. */
@@ -37,6 +38,8 @@ export const goOn: PruneDecision = { kind: 'continue' };
  */
 export interface Pruner {
   readonly name: string;
+  /** Set when a sampler that can is to decide which paused trials go on; others leave it to `promote`. */
+  readonly ladder?: Ladder;
   judge(context: PruneContext): PruneDecision;
   /** Number of a paused trial that has earned more steps. */
   promote?(trials: readonly ReportedTrial[]): number | undefined;

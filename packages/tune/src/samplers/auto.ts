@@ -1,5 +1,6 @@
 import type { Json } from '../study/trial.ts';
 import { fewestForAxes } from './coordinate-start.ts';
+import { FreezeThaw } from './freeze-thaw/thaw.ts';
 import { gp } from './gp/gp.ts';
 import { incumbentOf, LocalFinish, movableDimensions } from './local-finish.ts';
 import type { ProposalContext, Sampler } from './sampler.ts';
@@ -37,12 +38,15 @@ function isTurns(saved: unknown): saved is Turns {
  *   around the best trial; steps that do not improve come less and less often, down to every sixteenth trial, and four
  *   times as often in the last tenth of a known budget.
  * - Two or three objectives: the Gaussian process by expected hypervolume, every fourth trial grouped TPE.
+ * - One objective and a pruner that leaves it to the sampler who goes on (`freezeThaw`): the Gaussian processes of all
+ *   rungs choose between new and paused trials.
  * - More objectives, or a define-by-run space: grouped TPE.
  */
 export function auto(): Sampler {
   const model = gp();
   const finish = new LocalFinish();
   const tree = tpe({ mode: 'group' });
+  const thaw = new FreezeThaw();
   let turns = firstTurns;
   const isLocalTurn = (context: ProposalContext): boolean => {
     if (context.observations.length < firstLocalStep(context)) return false;
@@ -54,19 +58,22 @@ export function auto(): Sampler {
   };
   return {
     name: 'auto',
+    thaws: (objectives, space) => objectives === 1 && !space.isOpen,
     propose(context) {
       if (context.objectives > 3 || context.space.isOpen) return tree.propose(context);
       if (context.objectives > 1) return (context.number % 4 === 3 ? tree : model).propose(context);
+      if (context.ladder) return thaw.propose(context);
       const local = isLocalTurn(context) ? finish.propose(context) : undefined;
       turns = local ? { ...turns, lastLocal: context.number, wasLocal: true } : { ...turns, wasLocal: false };
       return local ?? model.propose(context);
     },
-    save: (): Json => [model.save(), finish.save(), { ...turns }],
+    save: (): Json => [model.save(), finish.save(), { ...turns }, thaw.save()],
     load(state) {
       if (!Array.isArray(state)) return;
-      const [forModel = null, forFinish = null, saved] = state as readonly Json[];
+      const [forModel = null, forFinish = null, saved, forThaw = null] = state as readonly Json[];
       model.load(forModel);
       finish.load(forFinish);
+      thaw.load(forThaw);
       turns = isTurns(saved) ? saved : firstTurns;
     },
   };

@@ -23,7 +23,7 @@ export function fromCube(space: Space, cube: Float64Array): Point {
  * Evenly spread points: better than random whenever only some of the parameters matter, and a good start for any
  * model. Conditional parameters take their share of the sequence where they exist.
  */
-export function quasiRandom(options: QuasiRandomOptions = {}): Sampler {
+export function quasiRandom(options: QuasiRandomOptions = {}): Sampler<Point> {
   const { sequence = 'sobol', scramble = true } = options;
   let next = 0;
   let seed: number | undefined;

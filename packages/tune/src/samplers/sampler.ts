@@ -22,6 +22,19 @@ export interface Observation {
   readonly reports: readonly { readonly step: number; readonly losses: readonly number[] }[];
 }
 
+/** Steps at which trials pause, for a sampler that decides which of them go on. */
+export interface Ladder {
+  /** Ascending, all below `maxSteps`. */
+  readonly steps: readonly number[];
+  /** The step of a full evaluation. */
+  readonly maxSteps: number;
+}
+
+/** A paused trial to go on with, in place of a new one. */
+export interface Resume {
+  readonly resume: number;
+}
+
 /** Everything a sampler may look at when it proposes. */
 export interface ProposalContext {
   readonly space: Space;
@@ -35,6 +48,8 @@ export interface ProposalContext {
   readonly plannedTrials: number | undefined;
   /** Most trials seen running at once. */
   readonly parallelism: number;
+  /** Set when the sampler decides which paused trials go on: the ladder, and the numbers of the paused trials. */
+  readonly ladder?: Ladder & { readonly paused: ReadonlySet<number> };
   /** False for a configuration that was proposed before, or that breaks a known constraint. */
   accepts(point: Point): boolean;
 }
@@ -43,10 +58,15 @@ export interface ProposalContext {
  * Proposes configurations. A sampler draws only from `context.rng` and keeps only what `save` returns, so that a saved
  * and loaded sampler goes on with identical proposals.
  */
-export interface Sampler {
+export interface Sampler<Proposal extends Point | Resume = Point | Resume> {
   readonly name: string;
-  /** `undefined` when the sampler has nothing left to propose. The study settles the point on the grid of the space. */
-  propose(context: ProposalContext): Point | undefined;
+  /**
+   * `undefined` when the sampler has nothing left to propose. The study settles the point on the grid of the space. Only
+   * with `context.ladder` may a paused trial be the answer.
+   */
+  propose(context: ProposalContext): Proposal | undefined;
+  /** Whether it decides itself which paused trials go on, in a study of so many objectives over such a space. */
+  thaws?(objectives: number, space: Space): boolean;
   /** Where a trial that it proposed stands in a population; only of samplers whose trials continue each other. */
   lineage?(number: number): Lineage | undefined;
   save(): Json;

@@ -29,7 +29,7 @@ export interface TpeOptions {
  *
  * Bergstra et al., NIPS 2011; Falkner et al., BOHB, ICML 2018 (multivariate); Watanabe, arXiv:2304.11127 (settings).
  */
-export function tpe(options: TpeOptions = {}): Sampler {
+export function tpe(options: TpeOptions = {}): Sampler<Point> {
   const { startupTrials = 10, candidates = 24 } = options;
   if (!Number.isInteger(startupTrials) || startupTrials < 0)
     throw new TuneFault('bad_option', 'startupTrials', 'must be a whole number from 0');

@@ -103,12 +103,12 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
     this.recoverLost();
     const now = this.options.clock.now();
     this.#startedAtMs ??= now;
-    const promoted = this.#promoted();
+    const promoted = this.#ladder() ? undefined : this.#promoted();
     if (promoted) return { kind: 'trial', trial: this.#start(promoted) };
     const waiting = this.trials.find(t => t.state === 'waiting');
     if (waiting?.retryOf !== undefined) return { kind: 'trial', trial: this.#start(waiting) };
     const spent = spentBudget(this.options.budget, this.trials, now - this.#startedAtMs);
-    if (spent) return { kind: 'finished', because: spent };
+    if (spent) return this.#lastPromotion(spent === 'trials') ?? { kind: 'finished', because: spent };
     if (waiting) return { kind: 'trial', trial: this.#start(waiting) };
     if (this.options.terminator?.shouldStop(this.#stopContext())) return { kind: 'finished', because: 'terminator' };
     return this.#propose();
@@ -274,11 +274,12 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
   }
 
   #propose(): Ask<Suggestion<S>> {
-    if (this.#isExhausted()) return { kind: 'exhausted' };
+    if (this.#isExhausted()) return this.#lastPromotion(true) ?? { kind: 'exhausted' };
     const number = this.trials.length;
     const context = this.#context(number);
     const proposed = this.options.sampler.propose(context);
     if (proposed === undefined) return { kind: 'finished', because: 'sampler' };
+    if ('resume' in proposed) return { kind: 'trial', trial: this.#start(this.#ledger.find(proposed.resume)) };
     const settled = this.#space.settle(proposed, context.rng);
     const point = context.accepts(settled) ? settled : replaceRefused(settled, context);
     if (point === undefined) return { kind: 'exhausted' };
@@ -287,6 +288,7 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
 
   #context(number: number): ProposalContext {
     const { budget, constraints, objectives, repeats, seed } = this.options;
+    const ladder = this.#ladder();
     const isFree = (point: Point): boolean =>
       repeats === 'allow' || this.#space.isOpen || !this.#taken.has(this.#space.keyOf(point));
     return {
@@ -297,6 +299,7 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
       rng: trialRng(seed, number),
       plannedTrials: budget.trials,
       parallelism: this.#parallelism,
+      ...(ladder && { ladder }),
       accepts: point => {
         if (!isFree(point)) return false;
         if (constraints.length === 0) return true;
@@ -319,6 +322,20 @@ export class Study<S extends SpaceSpec = SpaceSpec> {
       plannedTrials: this.options.budget.trials,
       rng: stream => trialRng(this.options.seed, stream, 0.75),
     };
+  }
+
+  /** The ladder and who is paused on it, when the sampler decides who goes on. */
+  #ladder(): ProposalContext['ladder'] {
+    const { pruner, sampler, objectives } = this.options;
+    if (!pruner.ladder || !sampler.thaws?.(objectives.length, this.#space)) return undefined;
+    const paused = this.trials.filter(t => t.state === 'paused').map(t => t.number);
+    return { ...pruner.ladder, paused: new Set(paused) };
+  }
+
+  /** Where the sampler decides who goes on, but may start nothing new any more, the pruner has the last word. */
+  #lastPromotion(isOpen: boolean): Ask<Suggestion<S>> | undefined {
+    const promoted = isOpen && this.#ladder() ? this.#promoted() : undefined;
+    return promoted && { kind: 'trial', trial: this.#start(promoted) };
   }
 
   #isExhausted(): boolean {

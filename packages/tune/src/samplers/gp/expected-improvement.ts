@@ -1,10 +1,17 @@
-import { least } from '../../maths/extremes.ts';
 import { logExpectedImprovement, logImprovement, logImprovementSlope } from './acquisition.ts';
-import type { GaussianProcess } from './model.ts';
+import type { Posterior } from './model.ts';
 import type { Acquisition } from './search.ts';
 
-/** Log expected improvement over `best`, by default the lowest posterior mean. */
-export function expectedImprovement(model: GaussianProcess, best = least(model.fittedMeans())): Acquisition {
+/** What improvement is expected of: a process, or several that follow each other. */
+export interface Predictor {
+  readonly size: number;
+  predict(x: Float64Array): Posterior;
+  predictMean(x: Float64Array): number;
+  predictWithGradient(x: Float64Array, meanGradient: Float64Array, varianceGradient: Float64Array): Posterior;
+}
+
+/** Log expected improvement over `best`. */
+export function expectedImprovement(model: Predictor, best: number): Acquisition {
   const { size } = model;
   const dMean = new Float64Array(size);
   const dVariance = new Float64Array(size);

@@ -134,6 +134,11 @@ export class GaussianProcess {
     return posterior;
   }
 
+  /** Variance of what the inputs do not explain. */
+  get noise(): number {
+    return this.#noise;
+  }
+
   /** Posterior means at the observed inputs: the observations with the noise taken out. */
   fittedMeans(): Float64Array {
     return this.#y.map((y, i) => y - this.#noise * this.#alpha[i]!);
