@@ -155,6 +155,21 @@ test('reports that come between the decision to pause and the end are counted wh
   expect(full.map(trial => trial.reports.map(report => report.step))).toEqual(full.map(() => [1, 2, 3, 4]));
 });
 
+test('with freeze-thaw the sampler goes on with some paused trials, on two workers, to the end of their budget', async () => {
+  const command: FakeCommand = async (spec, print) => {
+    for (let step = Number(spec.environment.HOLDFAST_RESUME_FROM ?? 0) + 1; step <= 9; step++)
+      await print(JSON.stringify({ step, loss: (Number(spec.command[1]) - 0.7) ** 2 + 1 / step }));
+    return well;
+  };
+  const pruner = { name: 'freeze-thaw', maxSteps: 9 };
+  const ran = await run(command, { sampler: 'auto', pruner, budget: { trials: 12 } }, { concurrency: 2 });
+  expect(ran.end).toEqual({ kind: 'finished', because: 'trials' });
+  const trials = await trialsOf(ran);
+  expect(trials).toHaveLength(12);
+  const states = new Set(trials.map(trial => trial.state));
+  expect(states).toEqual(new Set(['paused', 'complete']));
+});
+
 test('every configuration of a finite space is tried once, several at a time, and then the study is exhausted', async () => {
   const command: FakeCommand = async (spec, print) => {
     await print(JSON.stringify({ loss: Number(spec.command[1]) }));
