@@ -190,12 +190,41 @@ export const study = {
 
 test('a trial fails with the reason that its errors give', async () => {
   const path = place({ budget: { trials: 1 } }, { 'train.mjs': 'throw new TypeError("no such column");' });
-  expect((await runCli(...argumentsOf(path))).code).toBe(1);
+  const run = await runCli(...argumentsOf(path));
+  expect([run.code, run.stdout]).toEqual([1, expect.stringContaining('All 1 of its trials failed; see ')]);
   const [trial] = (await studyIn(path)).trials;
   expect([trial?.state, trial?.reason]).toEqual([
     'failed',
     'The command failed: it ended with exit code 1: TypeError: no such column',
   ]);
+});
+
+test('a study that was removed leaves no checkpoint that a new one of its name would go on from', async () => {
+  const path = place();
+  await runCli(...argumentsOf(path));
+  const first = storyOf(await studyIn(path));
+  await runCli('studies', 'remove', 'demo', '--data', join(path, 'data'));
+  await runCli(...argumentsOf(path));
+  expect(storyOf(await studyIn(path))).toEqual(first);
+});
+
+test('what a command starts in a session of its own ends with the command', async () => {
+  const train = `
+    import { spawn } from 'node:child_process';
+    import { writeFileSync } from 'node:fs';
+    const child = spawn('sleep', ['600'], { detached: true, stdio: 'ignore' });
+    child.unref();
+    writeFileSync(process.env.HOLDFAST_TRIAL_DIR + '/pid', String(child.pid));
+    console.log('{"loss":1}');
+  `;
+  const path = place({ budget: { trials: 1 } }, { 'train.mjs': train });
+  expect((await runCli(...argumentsOf(path))).code).toBe(0);
+  const pid = Number(readFileSync(join(path, 'data', 'tune', 'demo', 'trials', '0', 'pid'), 'utf8'));
+  // Its parent is gone too, so it may stay in the table of processes until somebody collects it.
+  await eventually(async () => {
+    const state = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0] : 'Z';
+    return state === 'Z' || undefined;
+  });
 });
 
 test('a command that does not exist ends the run with a sentence, and its trial waits', async () => {

@@ -29,7 +29,7 @@ import {
   wholeNumber,
   words,
 } from './command.ts';
-import { connect, connectionHelp, connectionOptions } from './connection.ts';
+import { connect, connectionHelp, connectionOptions, controlUrl } from './connection.ts';
 import { planOf, rolloutLine } from './rollout.ts';
 import { sourceChoiceOf, sourceHelp, sourceOptions } from './source-options.ts';
 
@@ -88,7 +88,7 @@ export async function publishFile(options: {
   const { parsed, terminal, paths, model, provenance, movesAlias = true } = options;
   const client = connect(parsed, terminal);
   const request = await requestOf(parsed, client, paths, terminal.stderr);
-  terminal.stderr(`validating and loading ${model} ...\n`);
+  terminal.stderr(`validating and loading ${model} on ${controlUrl(parsed, terminal)} ...\n`);
   const body = {
     ...request,
     ...(provenance && { provenance: { ...provenance } }),

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { createStudySchema, type StudyDetail } from '@holdfast/api';
 import { type JobBackend, kubernetesJobs, localJobs } from '../jobs/index.ts';
 import { measureLatencyMs } from '../runtime/index.ts';
@@ -119,6 +120,16 @@ function describeEnd(end: StudyRunEnd): string {
   }
 }
 
+/** What to do when every trial of a study has failed: its budget is spent on a command that never worked. */
+function adviceAfter({ summary }: StudyDetail, parsed: Parsed): string {
+  const { counts, name, budget } = summary;
+  if (counts.failed === 0 || counts.complete + counts.pruned + counts.paused > 0) return '';
+  const log = join(studyDirectory(parsed, name), 'trials', 'N', 'output.log');
+  const more = budget.trials === undefined ? 'run it again' : `--trials ${budget.trials + counts.failed}`;
+  return `All ${counts.failed} of its trials failed; see ${log}. Once the command is mended, go on with ${more}, or start
+afresh after: holdfast studies remove ${name}\n`;
+}
+
 /** The best trial, or the front, with its parameters. */
 export async function describeBest(studies: Studies, detail: StudyDetail): Promise<string> {
   const { objectives } = detail.summary;
@@ -146,6 +157,7 @@ async function tune(parsed: Parsed, terminal: Terminal): Promise<number> {
   else {
     terminal.stdout(`\n${detail.summary.name}: ${describeEnd(end)}\n\n`);
     terminal.stdout(await describeBest(opened.studies, detail));
+    terminal.stdout(adviceAfter(detail, parsed));
   }
   if (end.kind === 'interrupted') return exitCodes.interrupted;
   return end.kind === 'failing' || detail.best.length === 0 ? exitCodes.failed : exitCodes.ok;

@@ -4,7 +4,9 @@ const maximumLineCharacters = 1_048_576;
 /** Splits text that arrives in pieces into lines. */
 export class LineSplitter {
   readonly #decoder = new TextDecoder();
-  #rest = '';
+  /** What has come of the line that is not complete, in pieces: joining it anew at each would cost the square of its length. */
+  #rest: string[] = [];
+  #restLength = 0;
 
   /** The lines that these bytes complete. */
   push(bytes: Uint8Array): string[] {
@@ -14,14 +16,32 @@ export class LineSplitter {
   /** What is left at the end without a line break. */
   end(): string[] {
     const lines = this.#split(this.#decoder.decode());
-    const last = this.#rest;
-    this.#rest = '';
+    const last = this.#takeRest();
     return last === '' ? lines : [...lines, last];
   }
 
   #split(text: string): string[] {
-    const parts = (this.#rest + text).split(/\r?\n/);
-    this.#rest = (parts.pop() ?? '').slice(0, maximumLineCharacters);
-    return parts;
+    const parts = text.split('\n');
+    const last = parts.pop() ?? '';
+    const lines = parts.map(part => {
+      this.#keep(part);
+      return this.#takeRest().replace(/\r$/, '');
+    });
+    this.#keep(last);
+    return lines;
+  }
+
+  #keep(part: string): void {
+    const kept = part.slice(0, maximumLineCharacters - this.#restLength);
+    if (kept === '') return;
+    this.#rest.push(kept);
+    this.#restLength += kept.length;
+  }
+
+  #takeRest(): string {
+    const line = this.#rest.join('');
+    this.#rest = [];
+    this.#restLength = 0;
+    return line;
   }
 }

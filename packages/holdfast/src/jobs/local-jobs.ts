@@ -5,6 +5,7 @@ import { findProgram } from './find-program.ts';
 import type { Job, JobBackend, JobEnd, JobSpec } from './job.ts';
 import { JobLimits } from './job-limits.ts';
 import { JobLog } from './job-log.ts';
+import { jobMark, jobVariable, killLeftBehind } from './left-behind.ts';
 import { LineSplitter } from './line-feed.ts';
 
 const maxErrorCharacters = 2000;
@@ -68,10 +69,12 @@ async function start(spec: JobSpec, onLine: (line: string) => Promise<void>): Pr
   if (!existsSync(spec.cwd)) throw fault('job_not_started', `there is no folder ${spec.cwd}`);
   const program = findProgram(name, spec.cwd);
   if (program === undefined) throw fault('job_not_started', `there is no program "${name}"`);
+  // What a worker that was killed has left of the same job would write into the same folder.
+  killLeftBehind(spec.logPath);
   const [command = program, ...rest] = guarded(program, args, spec.memoryBytes);
   const child = spawn(command, rest, {
     cwd: spec.cwd,
-    env: { ...process.env, ...spec.environment },
+    env: { ...process.env, ...spec.environment, [jobVariable]: jobMark(spec.logPath) },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
@@ -100,11 +103,14 @@ async function start(spec: JobSpec, onLine: (line: string) => Promise<void>): Pr
     clearTimeout(kill);
     const end = endOf(code, signal, limits);
     signalGroup(child, 'SIGKILL');
+    killLeftBehind(spec.logPath);
     const drain = setTimeout(() => child.stdout?.destroy(), drainMs);
     try {
       await fed;
     } finally {
       clearTimeout(drain);
+      // A pipe that somebody else still holds open would keep this process alive.
+      child.stderr?.destroy();
       await log[Symbol.asyncDispose]();
     }
     return { end, errors };

@@ -57,7 +57,9 @@ const shape = {
 export const definitionSchema = z.strictObject({
   ...shape,
   command: z
-    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)], {
+      error: 'say what to run, as a line such as `python3 train.py --lr={lr}` or as a list of words',
+    })
     .describe('The command, as a line or as a list of words; `{lr}` becomes the value of the parameter.'),
   jobs: z
     .discriminatedUnion('backend', [z.strictObject({ backend: z.literal('local') }), kubernetesSettingsSchema])

@@ -88,7 +88,11 @@ test.each<[string, object, RegExp]>([
   ['an option that a sampler does not have', { sampler: { name: 'random', mode: 'x' } }, /takes no options/],
   ['an option out of range', { pruner: { name: 'percentile', percentile: 200 } }, /percentile/],
   ['a pruner without what it needs', { pruner: 'asha' }, /takes minSteps, maxSteps, eta/],
-  ['an unknown key', { trials: 5 }, /trials/],
+  ['an unknown key', { trials: 5 }, /there is no key "trials"$/],
+  ['a slip of the pen', { buget: { trials: 5 } }, /there is no key "buget"; did you mean "budget"\?/],
+  ['a slip in a part', { budget: { trial: 5 } }, /budget: there is no key "trial"; did you mean "trials"\?/],
+  ['no command', { command: undefined }, /command: .*say what to run/],
+  ['a trial of yours outside the space', { enqueue: [{ x: 7 }] }, /enqueue: .*"x"/],
   ['a place to run that does not exist', { jobs: { backend: 'slurm' } }, /jobs/],
   ['Kubernetes without an image', { jobs: { backend: 'kubernetes' } }, /jobs\.image/],
   [
@@ -110,6 +114,7 @@ test.each<[string, object, RegExp]>([
 test('a missing file and broken YAML are named', async () => {
   await expect(loadDefinition(join(folder, 'none.yaml'))).rejects.toThrow(/none.yaml: there is no such file/);
   await expect(loadDefinition(file('a: [1', 'yaml'))).rejects.toThrow(/yaml: /);
+  await expect(loadDefinition(file('# nothing yet', 'yaml'))).rejects.toThrow(/yaml: the file is empty/);
 });
 
 test.each([

@@ -3,9 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { fault, type StudySettings } from '@holdfast/api';
+import { TuneFault } from '@holdfast/tune';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
+import { didYouMean } from './closest-name.ts';
 import { type Definition, definitionSchema, functionDefinitionSchema, settingsOf } from './definition.ts';
+import { StillClock, studyOf } from './study-of.ts';
 import { placeholdersOf, splitWords } from './words.ts';
 
 /** A definition, whichever file it came from: a function has become a command that calls it. */
@@ -23,17 +26,42 @@ export interface LoadedDefinition extends Definition {
 /** The file that is looked for when none is named. */
 export const defaultDefinitionFile = 'holdfast.tune.yaml';
 
+/** What may stand in a part of a definition, so that a slip of the pen gets a suggestion. */
+function knownKeys([part, ...inner]: readonly PropertyKey[]): readonly string[] {
+  if (part === undefined) return [...Object.keys(definitionSchema.shape), 'objective'];
+  if (part === 'budget') return ['trials', 'time', 'cost'];
+  if (part === 'latency') return ['objective', 'rows', 'runs'];
+  if (part === 'space' && inner.length > 0)
+    return ['type', 'low', 'high', 'step', 'log', 'values', 'value', 'options', 'space', 'when', 'default'];
+  return [];
+}
+
+/** One thing that is wrong with a definition: where, and what would be right. */
+function sayIssue(issue: z.core.$ZodIssue): string {
+  const where = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(issue.path);
+    const keys = issue.keys.map(key => `there is no key "${key}"${didYouMean(key, known)}`);
+    return `${where === '' ? '' : `${where}: `}${keys.join('; ')}`;
+  }
+  const isMissing = issue.code === 'invalid_type' && issue.input === undefined;
+  const isUnmade = where !== '' && (isMissing || issue.message.endsWith('received undefined'));
+  if (isUnmade) return `${where}: it is missing${issue.code === 'invalid_type' ? ` (${issue.expected})` : ''}`;
+  return `${where || 'the file'}: ${issue.message}`;
+}
+
 function parsed<S extends z.ZodType>(schema: S, raw: unknown, path: string): z.output<S> {
   const result = schema.safeParse(raw);
   if (result.success) return result.data;
-  const why = result.error.issues.map(issue => `${issue.path.join('.') || 'the file'}: ${issue.message}`).join('; ');
-  throw fault('bad_configuration', path, why);
+  throw fault('bad_configuration', path, result.error.issues.map(sayIssue).join('; '));
 }
 
 async function loadData(path: string): Promise<Definition> {
   const text = await readFile(path, 'utf8');
   try {
-    return parsed(definitionSchema, parseYaml(text, { schema: 'core', maxAliasCount: 100 }), path);
+    const raw: unknown = parseYaml(text, { schema: 'core', maxAliasCount: 100 });
+    if (raw === null || raw === undefined) throw fault('bad_configuration', path, 'the file is empty');
+    return parsed(definitionSchema, raw, path);
   } catch (error) {
     if (error instanceof YAMLParseError) throw fault('bad_configuration', path, error.message);
     throw error;
@@ -94,6 +122,19 @@ function checkPlaceholders(words: readonly string[], settings: StudySettings, pa
   );
 }
 
+/** Found now, not when the study exists and half of them are in it. */
+function checkEnqueued({ enqueue, ...definition }: Definition, path: string): void {
+  const clock = new StillClock();
+  for (const params of enqueue) {
+    try {
+      studyOf(definition.name, settingsOf({ ...definition, enqueue }), clock).enqueueFlat(params);
+    } catch (error) {
+      if (!(error instanceof TuneFault)) throw error;
+      throw fault('bad_configuration', path, `enqueue: ${error.message}`);
+    }
+  }
+}
+
 function checkLatency({ latency, model, objectives }: Definition, path: string): void {
   if (latency === undefined) return;
   if (model === undefined)
@@ -126,9 +167,11 @@ function checkStorage({ sampler, jobs }: Definition, path: string): void {
  */
 export async function loadDefinition(file: string): Promise<LoadedDefinition> {
   const path = resolve(file);
-  if (!existsSync(path)) throw fault('bad_configuration', file, 'there is no such file');
+  if (!existsSync(path))
+    throw fault('bad_configuration', file, 'there is no such file; name the definition: holdfast tune FILE');
   const isModule = /^\.[cm]?[jt]s$/.test(extname(path));
   const definition = isModule ? await loadModule(path) : await loadData(path);
+  checkEnqueued(definition, file);
   checkLatency(definition, file);
   checkStorage(definition, file);
   const { command } = definition;

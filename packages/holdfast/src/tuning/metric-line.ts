@@ -69,3 +69,11 @@ export function readMetricLine(line: string, objectives: readonly string[]): Met
   const text = line.trim();
   return text.startsWith('{') && text.endsWith('}') ? readMetric(parseJson(text), objectives) : undefined;
 }
+
+/** Whether a line is a JSON object with a number in it, so that it may be meant as a report. */
+export function looksLikeMetrics(line: string): boolean {
+  const text = line.trim();
+  if (!text.startsWith('{') || !text.endsWith('}')) return false;
+  const value = parseJson(text);
+  return typeof value === 'object' && value !== null && Object.values(value).some(each => numberOf(each) !== undefined);
+}

@@ -91,6 +91,12 @@ test('the result is the last line without a step, or else the last step', async 
 
 test.each<[string, FakeCommand, RegExp]>([
   ['it reports nothing', printing('epoch 1'), /never reported its metrics; print a line such as \{"loss":0.42\}/],
+  [
+    'it reports under another name',
+    printing('{"epoch":1,"los":2}'),
+    /never reported .* It printed \{"epoch":1,"los":2\}/,
+  ],
+  ['a constraint is NaN', printing('{"loss":1,"constraints":[NaN]}'), /A value is NaN/],
   ['its result is NaN, as Python writes it', printing('{"loss": NaN}'), /A value is NaN/],
   ['its result is NaN, as JavaScript writes it', printing('{"loss":null}'), /A value is NaN/],
   ['a step is infinite', printing('{"step": 1, "loss": -Infinity}'), /The value at step 1 is -Infinity/],

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AskAnswer, isFault, type PruneAnswer } from '@holdfast/api';
 import { describeJobEnd, type Job, type JobBackend, type JobEnd, type JobMounts } from '../jobs/index.ts';
 import { type AheadMetric, keepAhead, takeAhead } from './ahead.ts';
 import { flatValues, variableOf } from './flat-params.ts';
 import { inheritCheckpoint } from './inherit-checkpoint.ts';
-import { type Metric, readMetric, readMetricLine } from './metric-line.ts';
+import { looksLikeMetrics, type Metric, readMetric, readMetricLine } from './metric-line.ts';
 import type { ReportServer } from './report-server.ts';
 import type { StudyHandle, TrialOutcome } from './study-handle.ts';
 import { trialDirectory } from './trial-folder.ts';
@@ -79,6 +79,9 @@ function evaluationNumber(
 /** Throws a reason for the trial to fail when the checkpoint that it starts from is not there. */
 async function makeFolders(plan: TrialPlan, trial: HeldTrial): Promise<TrialFolders> {
   const here = trialDirectory(plan.directory, evaluationNumber(plan, trial));
+  // What a study of this name that was removed has left: a command would go on from its checkpoint.
+  const isFirst = trial.claim === 1 && trial.repeats === undefined && trial.resumeFrom === undefined;
+  if (isFirst) await rm(here, { recursive: true, force: true });
   await mkdir(join(here, 'checkpoint'), { recursive: true });
   if (trial.startFrom !== undefined) await inheritCheckpoint(plan.directory, trial.startFrom, here);
   await writeFile(join(here, 'params.json'), `${JSON.stringify(trial.params, null, 2)}\n`);
@@ -130,6 +133,8 @@ class TrialLedger {
   decision: Exclude<PruneAnswer, { kind: 'continue' }> | undefined;
   /** Reported after the decision to pause. */
   readonly ahead: AheadMetric[] = [];
+  /** The last object of numbers that it printed which has none of the objectives: perhaps they have another name. */
+  unknown: string | undefined;
   isHeld = true;
   /** It has reached the step at which it is complete. */
   isDone = false;
@@ -286,7 +291,10 @@ async function runOnce(
   }
   using address = options.reports.open(posted => take(readMetric(posted, reported)));
   const onLine = async (line: string): Promise<void> => {
-    if (plan.readsOutput) await take(readMetricLine(line, reported));
+    if (!plan.readsOutput) return;
+    const metric = readMetricLine(line, reported);
+    if (metric === undefined && looksLikeMetrics(line)) ledger.unknown = line.trim();
+    await take(metric);
   };
   const evaluation = evaluationNumber(plan, trial);
   const spec = {
@@ -374,8 +382,11 @@ function outcomeOf(
   if (values === undefined) {
     const example = JSON.stringify(Object.fromEntries(objectives.map(name => [name, 0.42])));
     const reason = `The command ended well but never reported its metrics; print a line such as ${example}.`;
-    return { kind: 'failed', reason, cost };
+    const unknown = ledger.unknown?.slice(0, 200);
+    return { kind: 'failed', reason: unknown === undefined ? reason : `${reason} It printed ${unknown}`, cost };
   }
+  const notFinite = [...values, ...(ledger.result?.constraints ?? [])].find(value => !Number.isFinite(value));
+  if (notFinite !== undefined) return { kind: 'failed', reason: `A value is ${notFinite}, not a finite number.`, cost };
   const constraints = ledger.result?.constraints;
   return { kind: 'complete', values, ...(constraints && { constraints }), cost };
 }
