@@ -15,7 +15,10 @@ afterAll(async () => {
 
 const exportSchema = studyDetailSchema.extend({ trials: z.array(trialSchema) });
 
-/** Reports steps, goes on from its checkpoint, and says how often it was started. */
+/**
+ * Reports steps, goes on from its checkpoint, and says how often it was started. The step of the checkpoint is reported
+ * again: who was killed may have written it and not said so.
+ */
 const trainer = `
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 const { x } = JSON.parse(readFileSync(process.env.HOLDFAST_PARAMS_FILE, 'utf8'));
@@ -24,10 +27,12 @@ const checkpoint = process.env.HOLDFAST_CHECKPOINT_DIR + '/step';
 appendFileSync(folder + '/starts', 'start\\n');
 let step = existsSync(checkpoint) ? Number(readFileSync(checkpoint, 'utf8')) : 0;
 const last = Number(process.argv[2]);
+const report = () => console.log(JSON.stringify({ step, loss: (x - 0.3) ** 2 + 1 / step }));
+if (step > 0) report();
 while (step < last) {
   await new Promise(resolve => setTimeout(resolve, 40));
   writeFileSync(checkpoint, String(++step));
-  console.log(JSON.stringify({ step, loss: (x - 0.3) ** 2 + 1 / step }));
+  report();
 }
 `;
 
