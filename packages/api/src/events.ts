@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { modelSummarySchema, recordingStatusSchema } from './models.ts';
 import { alertSchema, verdictSchema } from './monitoring.ts';
-import { modelNameSchema } from './names.ts';
+import { modelNameSchema, studyNameSchema } from './names.ts';
 import { rolloutSchema } from './rollout.ts';
-import { studyNameSchema } from './studies.ts';
 
 /** What the console hears as it happens, one JSON object per server-sent event. */
 export const liveEventSchema = z.discriminatedUnion('kind', [

@@ -108,8 +108,7 @@ export const faults = {
   database_unavailable: {
     http: 503,
     grpc: 14,
-    say: (): string =>
-      'The metadata database cannot be reached; predictions go on, changes can be retried in a moment.',
+    say: (): string => 'The database cannot be reached; predictions are not affected, try again in a moment.',
   },
   no_leader: {
     http: 503,

@@ -38,9 +38,10 @@ export function parseAlias(raw: string): Alias {
   return raw;
 }
 
-export const modelNameSchema = z.string().refine(isModelName, {
-  error: 'a model name is 1 to 63 of a-z, 0-9, ".", "_" and "-", starting with a letter or digit',
-});
+const nameRule = '1 to 63 of a-z, 0-9, ".", "_" and "-", starting with a letter or digit';
+export const modelNameSchema = z.string().refine(isModelName, { error: `a model name is ${nameRule}` });
+/** The rules of model names: safe in paths, addresses and labels. */
+export const studyNameSchema = z.string().refine(isModelName, { error: `a study name is ${nameRule}` });
 export const aliasSchema = z.string().refine(isAlias, {
   error: 'an alias is 1 to 63 of a-z, 0-9, "_" and "-", starting with a letter',
 });

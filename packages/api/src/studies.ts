@@ -1,8 +1,5 @@
 import { z } from 'zod';
-import { modelNameSchema, versionSchema } from './names.ts';
-
-/** A study's name follows the rules of model names: safe in paths, addresses and labels. */
-export const studyNameSchema = modelNameSchema;
+import { modelNameSchema, studyNameSchema, versionSchema } from './names.ts';
 
 export const scalarSchema = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 export type ScalarValue = z.infer<typeof scalarSchema>;

@@ -6,6 +6,11 @@ function isUnreachable(error: unknown): boolean {
   return error instanceof TypeError && /fetch failed/.test(error.message);
 }
 
+/** What the operating system refuses: a folder that may not be written, a file in the way, a full disk. */
+function isRefusedBySystem(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error && 'path' in error;
+}
+
 /** Runs a command with the words after its name and gives the exit code; errors become one sentence on stderr. */
 export async function runCommand(command: Command, args: readonly string[], terminal: Terminal): Promise<number> {
   let address = '';
@@ -25,6 +30,10 @@ export async function runCommand(command: Command, args: readonly string[], term
     if (isFault(error) || error instanceof ApiError) {
       terminal.stderr(`holdfast: ${error.message}\n`);
       return isFault(error) && error.httpStatus === 400 ? exitCodes.usage : exitCodes.failed;
+    }
+    if (isRefusedBySystem(error)) {
+      terminal.stderr(`holdfast: ${error.message}\n`);
+      return exitCodes.failed;
     }
     throw error;
   }

@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -77,5 +77,13 @@ test('a database written by a newer version is refused untouched', async () => {
   await newer.destroy();
   await expect(openDatabase<Schema>({ path, migrations: [first], durability: 'full' })).rejects.toThrow(
     /newer Holdfast/,
+  );
+});
+
+test('a file that is no database is refused by its path, and stays as it is', async () => {
+  const path = freshPath();
+  writeFileSync(path, 'x'.repeat(5000));
+  await expect(openDatabase<Schema>({ path, migrations: [first], durability: 'full' })).rejects.toThrow(
+    `${path}: cannot be used as a database: file is not a database`,
   );
 });

@@ -1,4 +1,5 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { fault } from '@holdfast/api';
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -52,6 +53,13 @@ class Connection implements DatabaseConnection {
 }
 
 /** One connection, handed out to one user at a time. */
+/** SQLite's codes for a file that cannot be used: read-only, damaged, not to be opened, no database. */
+const unusable: readonly unknown[] = [8, 11, 14, 26];
+
+function isUnusable(error: unknown): error is Error {
+  return error instanceof Error && 'errcode' in error && unusable.includes(error.errcode);
+}
+
 class SqliteDriver implements Driver {
   readonly #path: string;
   readonly #durability: Durability;
@@ -66,14 +74,25 @@ class SqliteDriver implements Driver {
     this.#readOnly = readOnly;
   }
 
+  /** @throws Fault `bad_configuration` for what is no database, is damaged, or may not be opened or written */
   async init(): Promise<void> {
+    try {
+      this.#database = this.#open();
+    } catch (error) {
+      if (isUnusable(error))
+        throw fault('bad_configuration', this.#path, `cannot be used as a database: ${error.message}`);
+      throw error;
+    }
+  }
+
+  #open(): DatabaseSync {
     const database = new DatabaseSync(this.#path, { readOnly: this.#readOnly, timeout: 5000 });
     if (!this.#readOnly) {
       database.exec('PRAGMA journal_mode = WAL');
       database.exec(`PRAGMA synchronous = ${this.#durability === 'full' ? 'FULL' : 'NORMAL'}`);
     }
     database.exec('PRAGMA foreign_keys = ON');
-    this.#database = database;
+    return database;
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
