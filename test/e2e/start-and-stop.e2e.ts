@@ -23,6 +23,12 @@ beforeAll(async () => {
 });
 afterAll(() => folder[Symbol.dispose]());
 
+test('a reader that leaves before the output comes is no error', async () => {
+  const started = startCli(['--help']);
+  started.child.stdout?.destroy();
+  expect(await started.finished).toMatchObject({ code: 0, stderr: '' });
+});
+
 /** Signals at moments spread over a start; `finished` settles when the last process that writes to the terminal is gone. */
 async function interrupt(signal: NodeJS.Signals, moment: number): Promise<number | NodeJS.Signals | null> {
   const started = startCli(['up', mlp, '--json', '--data', data, ...anyPorts]);

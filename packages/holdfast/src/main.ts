@@ -6,6 +6,13 @@ if (major < 22 || (major === 22 && minor < 19)) {
   process.exit(2);
 }
 
+// Whoever read the output may leave (`| head`); what runs goes on.
+for (const output of [process.stdout, process.stderr]) {
+  output.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 // Code compiled once is kept for the next start, and for the processes that this one starts.
 const { keepCompiledCode } = await import('./compose/compiled-code.ts');
 keepCompiledCode();
