@@ -1,4 +1,3 @@
-import type { BuildType } from '../../model/build.ts';
 import { OnnxError } from '../../onnx-error.ts';
 import { GraphBuilder } from '../graph-builder.ts';
 import {
@@ -22,6 +21,7 @@ import {
   type Tensor,
   tensorsIn,
 } from './lowering.ts';
+import { dtypes } from './operation.ts';
 import { isOperation, operationName } from './operations.ts';
 import { layerType } from './registry.ts';
 import type { LayerWeights } from './weights.ts';
@@ -95,18 +95,6 @@ function refuseUnsupported(model: ModelSpec): void {
   );
 }
 
-const inputTypes: Readonly<Record<string, BuildType>> = {
-  float16: 'float',
-  bfloat16: 'float',
-  float32: 'float',
-  float64: 'float',
-  int8: 'int8',
-  uint8: 'uint8',
-  int32: 'int32',
-  int64: 'int64',
-  bool: 'bool',
-};
-
 function declareInput(to: Lowering, model: ModelSpec, ref: TensorRef): Tensor {
   const spec = model.layers.find(layer => layer.name === ref.layer);
   if (spec === undefined)
@@ -119,7 +107,7 @@ function declareInput(to: Lowering, model: ModelSpec, ref: TensorRef): Tensor {
       { node: spec.name, op: spec.className },
     );
   const dtype = dtypeName(spec.config.dtype ?? null) ?? 'float32';
-  const type = inputTypes[dtype];
+  const type = dtypes[dtype];
   if (type === undefined)
     throw new OnnxError('unsupported_source', `The input "${spec.name}" takes elements of type ${dtype}.`, {
       node: spec.name,

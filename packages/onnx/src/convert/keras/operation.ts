@@ -12,6 +12,7 @@ export interface Operation {
 /** The arguments of one call by parameter. */
 export type Given = (index: number) => CallValue | undefined;
 
+/** Keras's names of element types and what a graph computes in. */
 export const dtypes: Readonly<Record<string, BuildType>> = {
   float32: 'float',
   float16: 'float',
